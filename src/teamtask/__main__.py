@@ -1,0 +1,5 @@
+"""`python -m teamtask` is the command line."""
+
+from teamtask.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Who is calling: from the credentials of a request to a Principal."""

@@ -1,0 +1,1 @@
+"""The command line: flags into requests, outcomes into text, errors into sentences and exit codes."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL store: lists in one database, for many servers at once."""
