@@ -167,8 +167,11 @@ def test_a_finished_list_is_left_alone(worker: WorkShell) -> None:
 
 def test_workers_share_a_list_also_two_of_one_name(worker: WorkShell) -> None:
     name = worker.server.numbers(300, block={"size": 5})
-    script = ("-j2", "-q", "--", "sh", "-c", "echo $0 >>log; sleep 0.01")
-    workers = [worker.begin_work(name, "--worker", own, *script) for own in ("twin", "twin", "single")]
+    started = "test -e started-1 -a -e started-2 -a -e started-3"  # nobody is done before all three have begun
+    workers = []
+    for nr, own in enumerate(("twin", "twin", "single"), 1):
+        script = f"touch started-{nr}; until {started}; do sleep 0.02; done; echo $0 >>log; sleep 0.01"
+        workers.append(worker.begin_work(name, "--worker", own, "-j2", "-q", "--", "sh", "-c", script))
     assert [ended(one)[0] for one in workers] == [0, 0, 0]
     worker.server.check(name, 300)
     assert sorted(map(int, (worker.folder / "log").read_text().split())) == list(range(300))
