@@ -44,15 +44,16 @@ class Lists:
     """The lists of one server that are compared."""
 
     def __init__(self, served: Served, clients: int) -> None:
-        self._served, self._clients = served, clients
-        limits = {"blocks_per_worker": HELD // clients + 1, "blocks_per_principal": 2 * HELD}
-        options = {"limits": limits, "lease_seconds": LEASE_SECONDS}
+        self._served, self._clients, self._held = served, clients, 0
         self.paths = {
-            "10^30 items": served.create("far", FAR, {"size": 1}, **options),
-            "10^9 items": served.create("near", 10**9, {"size": 1}, **options),
-            "after many exchanges": served.create("old", FAR, {"size": 1}, **options),
-            "10,000 active leases": served.create("held", FAR, {"size": 1}, **options),
+            "10^30 items": self._create("far", FAR),
+            "10^9 items": self._create("near", 10**9),
+            "after many exchanges": self._create("old", FAR),
         }
+
+    def _create(self, name: str, size: int) -> str:
+        limits = {"blocks_per_worker": HELD, "blocks_per_principal": 2 * HELD}
+        return self._served.create(name, size, {"size": 1}, limits=limits, lease_seconds=LEASE_SECONDS)
 
     def grow_old(self, exchanges: int) -> None:
         """Have one list see so many exchanges."""
@@ -64,10 +65,11 @@ class Lists:
 
     def rate(self, what: str, seconds: float) -> float:
         """Exchange with a list for so long."""
-        holding = HELD // self._clients if what == "10,000 active leases" else 1
-        measured, load = run_workers(
-            [self._served], [self.paths[what]], self._clients, holding=holding, seconds=seconds
-        )
+        path, holding = self.paths.get(what), 1
+        if path is None:  # each time a new one: who ends a round goes on holding what he holds
+            self._held += 1
+            path, holding = self._create(f"held-{self._held}", FAR), HELD // self._clients
+        measured, load = run_workers([self._served], [path], self._clients, holding=holding, seconds=seconds)
         if load.filled is None:
             return measured.rate
         return (measured.operations - load.filled.exchanges) / (load.began + measured.seconds - load.filled.at)
