@@ -115,7 +115,9 @@ class Worker(asyncio.Protocol):
             self._end(ConnectionError((head + body).decode()))
             return
         self._take(body)
-        if now > load.until or not (self._held or self._claims):
+        if now > load.until and load.holding == 1:
+            self._claims = False  # what is in hand is reported still, and no lease is left behind
+        if not (self._held or self._claims) or (now > load.until and load.holding > 1):
             self._end(None)
         elif load.filling and len(self._held) == load.holding:
             load.wait(self)
