@@ -9,7 +9,7 @@ $(shell test -x $(BIN)/python || rm -f .venv/installed*)
 
 .PHONY: help
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: .venv/installed ## work through a real list, be killed in the middle, go on (under a minute)
@@ -22,6 +22,19 @@ test: .venv/installed-dev ## run all tests; ARGS="tests/ledger -x" runs some
 .PHONY: test-faults
 test-faults: .venv/installed-dev ## a hundred rounds of faults on real servers and stores (an hour); writes the page on them
 	@$(BIN)/python tests/faults/campaign.py --rounds 100 --report docs/reference/faults.md $(ARGS)
+
+.PHONY: cluster
+cluster: .venv/installed-dev ## bring up a Kubernetes for the tests, or use that of KUBECONFIG
+	@$(BIN)/python tests/cluster/cluster.py up
+
+.PHONY: cluster-down
+cluster-down: .venv/installed-dev ## take it away, with all that it left
+	@$(BIN)/python tests/cluster/cluster.py down
+
+.PHONY: test-cluster
+test-cluster: .venv/installed-dev ## run the tests that take a cluster, and bring it up for them
+	@exported=$$($(BIN)/python tests/cluster/cluster.py up) && eval "$$exported" && \
+		$(BIN)/python -m pytest tests/cluster $(ARGS)
 
 .PHONY: check
 check: .venv/installed-dev ## lint, format, types, layers, lengths, changelog

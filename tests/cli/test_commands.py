@@ -36,6 +36,8 @@ COMMANDS = [
     "verify",
     "backup",
     "move",
+    "crds",
+    "controller",
     "completion",
 ]
 

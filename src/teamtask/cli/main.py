@@ -51,6 +51,8 @@ _COMMANDS = {
     "verify": "teamtask.cli.upkeep:verify",
     "backup": "teamtask.cli.upkeep:backup",
     "move": "teamtask.cli.move:move",
+    "crds": "teamtask.cli.kubernetes:crds",
+    "controller": "teamtask.cli.kubernetes:controller",
     "completion": "teamtask.cli.completion:completion",
 }
 

@@ -1,0 +1,63 @@
+"""`teamtask crds` and `teamtask controller`: lists as objects of Kubernetes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from teamtask.cli.output import say
+from teamtask.settings import LOG_FORMAT, LOG_LEVEL
+from teamtask.telemetry import FORMATS, LEVELS, set_up_logs
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+@click.command(short_help="Print the definitions of Worklist and Block.")
+def crds() -> None:
+    """Print the definitions of Worklist and Block for Kubernetes, as one JSON document.
+
+    \b
+    Examples:
+      teamtask crds | kubectl apply -f -
+    """  # noqa: D301 - click takes the backspace for "leave these lines alone"
+    from teamtask.kube.crds import definitions
+
+    document = {"apiVersion": "v1", "kind": "List", "items": definitions()}
+    click.echo(json.dumps(document, indent=2))
+
+
+@click.command(short_help="Hand out the Worklists of a Kubernetes cluster.")
+@click.option(
+    "--context", metavar="NAME", help="The context of the kubeconfig; by default the current one, or the pod's."
+)
+@click.option("--namespace", metavar="NAME", help="Only the lists of this namespace; by default of all.")
+@click.option("--log-level", envvar=LOG_LEVEL, type=click.Choice(LEVELS), default="info", help=f"[${LOG_LEVEL}]")
+@click.option("--log-format", envvar=LOG_FORMAT, type=click.Choice(FORMATS), default="text", help=f"[${LOG_FORMAT}]")
+def controller(*, context: str | None, namespace: str | None, log_level: str, log_format: str) -> None:
+    """Hand out the Worklists of a Kubernetes cluster to whoever makes Blocks, until Ctrl-C or SIGTERM.
+
+    It keeps nothing of its own: all of it is in the objects, which `teamtask crds` defines.
+
+    \b
+    Examples:
+      teamtask controller
+      teamtask controller --context test --namespace primes
+    """  # noqa: D301 - click takes the backspace for "leave these lines alone"
+    from teamtask.controller.controller import Controller
+    from teamtask.kube.api_server import ApiServer
+
+    set_up_logs(log_level, log_format)
+    running = Controller(ApiServer(context), namespace)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=running.stop).start()  # a signal may come while the lock is held that this takes
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    say("Watching Worklists and Blocks" + (f" in {namespace}" if namespace else " in all namespaces"))
+    running.run()

@@ -1,0 +1,1 @@
+"""The controller for Kubernetes: it turns Blocks into the ledger's commands, and events into writes."""

@@ -1,0 +1,169 @@
+"""`worklist_status`, `block_status`: a list and a block as `kubectl` shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from teamtask.controller.restored import PHASES, lease_id
+from teamtask.kube import objects as o
+from teamtask.ledger.interval_set import IntervalSet
+from teamtask.ledger.list_state import FINISHED, ListState
+from teamtask.wire.interval_text import interval_text
+
+if TYPE_CHECKING:
+    from teamtask.controller.reconcile import Slot
+    from teamtask.ledger.errors import TeamtaskError
+    from teamtask.ledger.lease import Lease
+    from teamtask.ledger.ledger import Ledger
+
+_WHY = {
+    "LimitReached": "As many blocks are handed out as may be, of the list or of this holder.",
+    "NoWork": "Everything is handed out.",
+    "Suspended": "The list is suspended.",
+    "UnreadableReport": "The indices in report.done are no interval text within the assignment.",
+    "Expired": "Nothing was reported for the length of a lease: the range is handed out again.",
+    "Finished": "The list is finished.",
+}
+
+
+def rfc_3339(date: float) -> str:
+    """Write a date (seconds since 1970) as Kubernetes does."""
+    return datetime.fromtimestamp(date, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.WorklistStatus:
+    """Give the status of a list; a date once set stays, and a condition has the date of its last change."""
+    before, finished = worklist.status, ledger.state in FINISHED
+    parked = IntervalSet((index, index + 1) for index in sorted(ledger.parked))
+    started = before.start_time or (rfc_3339(now) if ledger.frontier > ledger.start else None)
+    done = ledger.done.size
+    sizes = [lease.block_size for lease in ledger.leases.values()]
+    return o.WorklistStatus(
+        observed_generation=worklist.metadata.generation,
+        conditions=_conditions(ledger, worklist, now),
+        phase=PHASES[ledger.state],
+        size=ledger.size,
+        frontier=ledger.frontier,
+        completed=interval_text(ledger.done),
+        parked=interval_text(parked),
+        completed_items=done,
+        failed_items=ledger.failed,
+        parked_items=len(ledger.parked),
+        active_blocks=len(ledger.leases),
+        progress=f"{done}/{ledger.size}",
+        rate=_rate(ledger),
+        effective_block_size=max(sizes, default=before.effective_block_size),
+        start_time=started,
+        completion_time=(before.completion_time or rfc_3339(now)) if finished else None,
+    )
+
+
+def _rate(ledger: Ledger) -> str:
+    rate = sum(lease.worker.speed for lease in ledger.leases.values())
+    return f"{rate:.3g}/s" if rate else ""
+
+
+def refused_status(worklist: o.Worklist, error: TeamtaskError, now: float) -> o.WorklistStatus:
+    """Give the status of a list whose spec cannot be worked."""
+    before, generation = worklist.status, worklist.metadata.generation
+    message = f"{error} {error.hint or ''}".strip()
+    accepted = _condition("Accepted", before.conditions, (False, "Invalid", message), generation, now)
+    others = [condition for condition in before.conditions if condition.type != "Accepted"]
+    return replace(before, phase="Invalid", observed_generation=generation, conditions=[accepted, *others])
+
+
+def _conditions(ledger: Ledger, worklist: o.Worklist, now: float) -> list[o.Condition]:
+    state, reason = ledger.state, ledger.reason or ""
+    parked = f"{len(ledger.parked)} items could not be worked." if ledger.parked else ""
+    facts = {
+        "Accepted": (True, "Valid", ""),
+        "Progressing": (bool(ledger.leases), "BlocksActive" if ledger.leases else "NoBlocks", ""),
+        "Suspended": (state is ListState.PAUSED, "Suspended" if state is ListState.PAUSED else "Running", reason),
+        "Complete": (state is ListState.COMPLETE, "AllDone" if state is ListState.COMPLETE else "ItemsLeft", ""),
+        "Failed": (
+            state is ListState.COMPLETE_EXCEPT,
+            "ItemsParked" if state is ListState.COMPLETE_EXCEPT else "NotFailed",
+            parked,
+        ),
+        "Finished": (state in FINISHED, "Finished" if state in FINISHED else "ItemsLeft", ""),
+    }
+    return [
+        _condition(kind, worklist.status.conditions, fact, worklist.metadata.generation, now)
+        for kind, fact in facts.items()
+    ]
+
+
+def _condition(
+    kind: str, before: list[o.Condition], fact: tuple[bool, str, str], generation: int, now: float
+) -> o.Condition:
+    true, reason, message = fact
+    made = o.Condition(
+        type=kind, status=str(true), reason=reason, message=message, last_transition_time=rfc_3339(now),
+        observed_generation=generation,
+    )  # fmt: skip
+    for old in before:
+        if old.type == kind and old.status == made.status:
+            return replace(made, last_transition_time=old.last_transition_time)
+    return made
+
+
+def block_status(ledger: Ledger, block: o.Block, slot: Slot, now: float) -> o.BlockStatus:
+    """Give the status of a block: its assignment, or why it has none."""
+    lease = ledger.leases.get(lease_id(block, slot.sequence))
+    if lease is not None:
+        return _with_work(block, slot, lease, now)
+    before = block.status
+    phase, reason = o.PENDING, slot.reason or "NoWork"
+    if ledger.state in FINISHED:
+        phase, reason = "Closed", "Finished"
+    elif has_vanished(ledger, block, slot):
+        phase, reason = "Expired", "Expired"
+    kept = before if phase == "Expired" else o.BlockStatus()
+    fact = (False, reason, _WHY[reason])
+    return replace(
+        kept,
+        phase=phase,
+        ready="0/1",
+        sequence=slot.sequence,
+        observed_generation=slot.generation,
+        restarts=before.restarts,
+        expires_at=None,
+        assignments=before.assignments if phase == "Expired" else [],
+        conditions=[_condition("Ready", before.conditions, fact, block.metadata.generation, now)],
+    )
+
+
+def has_vanished(ledger: Ledger, block: o.Block, slot: Slot) -> bool:
+    """Tell whether a block has lost its range while its holder said nothing; not where another one has done it."""
+    before = block.status
+    if before.phase not in {"Ready", "Expired"} or slot.generation != before.observed_generation:
+        return False
+    ranges = IntervalSet((one.index, one.index + one.size) for one in before.assignments)
+    return before.phase == "Expired" or not ledger.done.covers_all(ranges)
+
+
+def _with_work(block: o.Block, slot: Slot, lease: Lease, now: float) -> o.BlockStatus:
+    assignments = [
+        o.Assignment(index, min(lease.block_size, lease.stop - index))
+        for index in range(lease.start, lease.stop, lease.block_size)
+    ]
+    unfinished = next(
+        one for one in assignments if lease.rest.stops[0] > one.index and one.index + one.size > lease.rest.starts[0]
+    )
+    fact = (True, slot.reason or "Assigned", _WHY.get(slot.reason, ""))
+    return o.BlockStatus(
+        phase="Ready",
+        ready="1/1",
+        sequence=slot.sequence,
+        observed_generation=slot.generation,
+        index=unfinished.index,
+        size=unfinished.size,
+        attempt=lease.failures + 1,
+        restarts=lease.restarts,
+        expires_at=rfc_3339(lease.expires),
+        assignments=assignments,
+        conditions=[_condition("Ready", block.status.conditions, fact, block.metadata.generation, now)],
+    )

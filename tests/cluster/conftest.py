@@ -1,0 +1,129 @@
+"""A cluster for the tests: the one that KUBECONFIG names, a namespace of their own in it, and a controller."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))  # for run_page
+
+BUILT = Path(__file__).parents[2] / ".cluster" / "kubectl"
+WAIT_SECONDS = 30
+
+
+class Cluster:
+    """kubectl in a namespace that goes with it."""
+
+    def __init__(self) -> None:
+        found = str(BUILT) if BUILT.exists() else shutil.which("kubectl")
+        assert found, "there is no kubectl: `make cluster` builds one"
+        self.program = Path(found)
+        self.namespace = f"teamtask-{secrets.token_hex(4)}"
+
+    def kubectl(self, *arguments: str, given: object = None, check: bool = True) -> str:
+        """Run kubectl, with a document on its standard input; give what it prints."""
+        done = subprocess.run(
+            [self.program, f"--namespace={self.namespace}", "--request-timeout=20s", *arguments],
+            input=None if given is None else json.dumps(given), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    def create_list(self, name: str, **spec: Any) -> None:
+        """Create a Worklist."""
+        document = {"apiVersion": "teamtask.io/v1alpha1", "kind": "Worklist", "metadata": {"name": name}, "spec": spec}
+        self.kubectl("create", "-f", "-", given=document)
+
+    def create_block(self, name: str, of: str) -> None:
+        """Create a Block, as a person does."""
+        metadata = {"name": name, "finalizers": ["teamtask.io/uncounted"]}
+        spec = {"listRef": {"name": of}, "holder": "admin"}
+        document = {"apiVersion": "teamtask.io/v1alpha1", "kind": "Block", "metadata": metadata, "spec": spec}
+        self.kubectl("create", "-f", "-", given=document)
+
+    def report(self, name: str, sequence: int, state: str, **fields: object) -> None:
+        """Report on a Block with a patch."""
+        report = {"sequence": sequence, "state": state, **fields}
+        self.kubectl("patch", "block", name, "--type=merge", "-p", json.dumps({"spec": {"report": report}}))
+
+    def status(self, kind: str, name: str) -> dict[str, Any]:
+        """Give the status of an object."""
+        return dict(json.loads(self.kubectl("get", kind, name, "-o", "json")).get("status", {}))
+
+    def wait(self, there: Callable[[], object]) -> None:
+        """Wait until something is true."""
+        until = time.monotonic() + WAIT_SECONDS
+        while not there():
+            assert time.monotonic() < until, self.kubectl("get", "teamtask", "-o", "yaml")
+            time.sleep(0.1)
+
+    def wait_for_assignment(self, name: str, sequence: int) -> dict[str, Any]:
+        """Wait until a Block has its assignment of that number; give its status."""
+        self.wait(lambda: self.status("block", name).get("sequence") == sequence)
+        return self.status("block", name)
+
+    def wait_for_status(self, name: str, after: int) -> dict[str, Any]:
+        """Wait until a Block is assigned something after that assignment, or closed; give its status."""
+        self.wait(lambda: self.status("block", name).get("sequence", 0) > after or self._is_closed(name))
+        return self.status("block", name)
+
+    def _is_closed(self, name: str) -> bool:
+        return self.status("block", name)["phase"] == "Closed"
+
+
+class Controller:
+    """`teamtask controller` as a process, which a test may kill."""
+
+    def __init__(self, namespace: str, log: Path) -> None:
+        self._command = [sys.executable, "-m", "teamtask", "controller", "--namespace", namespace]
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again if it was killed."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait; give the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def said(self) -> str:
+        """Give what it has logged."""
+        return self._log.read_text()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    if not os.environ.get("KUBECONFIG"):
+        pytest.skip("the cluster tests did not run: `make test-cluster` brings a cluster up, or set KUBECONFIG")
+    cluster = Cluster()
+    definitions = subprocess.run([sys.executable, "-m", "teamtask", "crds"], stdout=subprocess.PIPE, check=True).stdout
+    cluster.kubectl("apply", "-f", "-", given=json.loads(definitions))
+    for crd in ("worklists", "blocks"):
+        cluster.kubectl("wait", "--for=condition=Established", f"crd/{crd}.teamtask.io")
+    cluster.kubectl("create", "namespace", cluster.namespace)
+    yield cluster
+    cluster.kubectl("delete", "namespace", cluster.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def controller(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    controller = Controller(cluster.namespace, tmp_path_factory.mktemp("controller") / "log")
+    yield controller
+    assert controller.stop() == 0, controller.said()
+    assert "Traceback" not in controller.said()

@@ -1,0 +1,229 @@
+"""What the controller makes of Worklists and Blocks, without a cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from objects_in_memory import Objects
+
+from teamtask.ledger.errors import TeamtaskError
+
+if TYPE_CHECKING:
+    from teamtask.kube import objects as o
+
+RANGE = {"kind": "range", "stop": 3_000}
+
+
+@pytest.fixture
+def objects() -> Objects:
+    return Objects(source=RANGE, block={"size": 1_000})
+
+
+def shown(objects: Objects) -> list[tuple[str, str, int | str, int | str]]:
+    return [(name, b.status.phase, b.status.index, b.status.size) for name, b in sorted(objects.blocks.items())]
+
+
+def test_blocks_are_given_ranges_in_the_order_in_which_they_were_made(objects: Objects) -> None:
+    objects.create("b")
+    objects.create("a")
+    objects.reconcile()
+    assert shown(objects) == [("a", "Ready", 1_000, 1_000), ("b", "Ready", 0, 1_000)]
+    assert objects.worklist.status.active_blocks == 2
+
+
+def test_siblings_merge_until_the_list_is_one_range_and_finished(objects: Objects) -> None:
+    objects.create("a")
+    objects.create("b")
+    objects.reconcile()
+    objects.report("b", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "1000-1999"
+    assert shown(objects)[1] == ("b", "Ready", 2_000, 1_000)
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-1999"
+    assert shown(objects)[0] == ("a", "Pending", "Pending", "Pending")
+    assert condition(objects.blocks["a"], "Ready") == ("False", "NoWork")
+    objects.report("b", "Completed")
+    objects.reconcile()
+    status = objects.worklist.status
+    assert (status.completed, status.phase, status.progress) == ("0-2999", "Complete", "3000/3000")
+    assert {c.type for c in status.conditions if c.status == "True"} == {"Accepted", "Complete", "Finished"}
+    assert [phase for _, phase, _, _ in shown(objects)] == ["Closed", "Closed"]
+
+
+def condition(block: o.Block, kind: str) -> tuple[str, str]:
+    found = next(condition for condition in block.status.conditions if condition.type == kind)
+    return found.status, found.reason
+
+
+def test_a_report_of_an_assignment_that_is_over_changes_nothing(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Completed")
+    objects.reconcile()
+    objects.report("a", "Completed", sequence=1)
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-999"
+    assert shown(objects) == [("a", "Ready", 1_000, 1_000)]
+
+
+def test_a_part_that_is_reported_done_is_not_given_to_the_next_one(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Working", done="0-499,600")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-499,600"
+    objects.delete("a")
+    objects.create("b")
+    objects.reconcile()
+    assert shown(objects) == [("b", "Ready", 500, 100)]
+
+
+def test_a_block_that_nobody_reports_on_expires_and_its_range_is_given_to_another(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    for _ in range(3):
+        objects.now += 30
+        objects.reconcile()
+    objects.create("b")
+    objects.reconcile()
+    assert shown(objects) == [("a", "Expired", 0, 1_000), ("b", "Ready", 0, 1_000)]
+    assert objects.blocks["b"].status.restarts == 1
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-999", "the work was done, if late"
+    assert shown(objects) == [("a", "Ready", 1_000, 1_000), ("b", "Ready", 2_000, 1_000)]
+
+
+def test_a_block_that_is_deleted_gives_its_range_back_and_goes(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.delete("a")
+    objects.reconcile()
+    assert shown(objects) == []
+    objects.create("b")
+    objects.reconcile()
+    assert shown(objects) == [("b", "Ready", 0, 1_000)]
+
+
+def test_what_a_deleted_block_reported_counts_before_it_goes(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Completed")
+    objects.delete("a")
+    objects.reconcile()
+    assert shown(objects) == []
+    assert objects.worklist.status.completed == "0-999"
+
+
+def test_an_item_that_fails_again_and_again_is_parked_and_the_list_still_finishes() -> None:
+    objects = Objects(source={"kind": "range", "stop": 4}, block={"size": 4}, attempts=3)
+    objects.create("a")
+    for _ in range(20):
+        objects.reconcile()
+        status = objects.blocks["a"].status
+        if status.phase != "Ready":
+            break
+        held = range(int(status.index), int(status.index) + int(status.size))
+        if 2 in held:
+            objects.report("a", "Failed", message="it crashed", failed_at=2)
+        else:
+            objects.report("a", "Completed")
+    status = objects.worklist.status
+    assert (status.phase, status.completed, status.parked) == ("CompleteExcept", "0-1,3", "2")
+    assert {c.type for c in status.conditions if c.status == "True"} == {"Accepted", "Failed", "Finished"}
+
+
+def test_a_list_that_is_suspended_hands_out_nothing_until_it_is_resumed(objects: Objects) -> None:
+    objects.change(suspend=True)
+    objects.create("a")
+    objects.reconcile()
+    assert shown(objects) == [("a", "Pending", "Pending", "Pending")]
+    assert condition(objects.blocks["a"], "Ready") == ("False", "Suspended")
+    assert objects.worklist.status.phase == "Suspended"
+    objects.change(suspend=False)
+    objects.reconcile()
+    assert shown(objects) == [("a", "Ready", 0, 1_000)]
+
+
+def test_a_holder_has_as_many_blocks_as_it_may(objects: Objects) -> None:
+    objects.change(blocks_per_holder=1)
+    for name, holder in (("a", "one"), ("b", "one"), ("c", "two")):
+        objects.create(name, holder)
+    objects.reconcile()
+    assert [phase for _, phase, _, _ in shown(objects)] == ["Ready", "Pending", "Ready"]
+    assert condition(objects.blocks["b"], "Ready") == ("False", "LimitReached")
+
+
+def test_no_more_blocks_are_handed_out_than_the_list_says(objects: Objects) -> None:
+    objects.change(max_active_blocks=2)
+    for name in "abc":
+        objects.create(name, name)
+    objects.reconcile()
+    assert [phase for _, phase, _, _ in shown(objects)] == ["Ready", "Ready", "Pending"]
+
+
+def test_what_was_assigned_but_never_written_is_assigned_again(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile(writes=1)
+    assert objects.worklist.status.frontier == 1_000
+    assert shown(objects) == [("a", "Pending", "Pending", "Pending")]
+    objects.reconcile()
+    assert shown(objects) == [("a", "Ready", 0, 1_000)]
+
+
+def test_what_was_counted_counts_once_though_the_controller_ended_before_the_next_assignment(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Completed")
+    objects.reconcile(writes=1)
+    assert objects.worklist.status.completed == "0-999"
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-999"
+    assert shown(objects) == [("a", "Ready", 1_000, 1_000)]
+
+
+def test_an_object_that_is_older_than_what_was_written_is_not_acted_on(objects: Objects) -> None:
+    objects.create("a")
+    old = objects.blocks["a"]
+    objects.reconcile()
+    written = objects.blocks["a"]
+    objects.blocks["a"] = old
+    assert objects.reconcile().blocks == {}
+    objects.blocks["a"] = written
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-999"
+
+
+def test_a_report_that_cannot_be_read_changes_nothing_and_is_said(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Working", done="5-99999")
+    objects.reconcile()
+    assert objects.worklist.status.completed == ""
+    assert objects.blocks["a"].status.phase == "Ready"
+    assert condition(objects.blocks["a"], "Ready") == ("True", "UnreadableReport")
+
+
+def test_nothing_is_written_when_nothing_happened(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    plan = objects.reconcile()
+    assert plan.blocks == {}
+    assert plan.worklist == objects.worklist.status
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"source": {"kind": "nothing"}}, "no source of kind"),
+        ({"source": {"kind": "range", "stop": 2**53}}, "2\\^53"),
+        ({"source": {"kind": "range", "stop": 2**53 - 1}, "startIndex": 5}, "2\\^53"),
+    ],
+)
+def test_a_list_that_cannot_be_worked_is_refused(spec: dict[str, object], why: str) -> None:
+    with pytest.raises(TeamtaskError, match=why):
+        Objects(**spec).reconcile()
