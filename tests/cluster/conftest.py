@@ -87,15 +87,16 @@ class Cluster:
 class Controller:
     """`teamtask controller` as a process, which a test may kill."""
 
-    def __init__(self, namespace: str, log: Path) -> None:
+    def __init__(self, namespace: str, kubeconfig: Path, log: Path) -> None:
         self._command = [sys.executable, "-m", "teamtask", "controller", "--namespace", namespace]
+        self._environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
         self._log = log
         self.start()
 
     def start(self) -> None:
         """Start it, again if it was killed."""
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; give the exit code."""
@@ -121,9 +122,24 @@ def cluster() -> Iterator[Cluster]:
     cluster.kubectl("delete", "namespace", cluster.namespace, "--wait=false")
 
 
+def _controllers_account(cluster: Cluster, folder: Path) -> Path:
+    """Write the kubeconfig of an account that has the controller's role, and no other."""
+    account = f"{cluster.namespace}:controller"
+    cluster.kubectl("create", "serviceaccount", "controller")
+    cluster.kubectl(
+        "create", "rolebinding", "controller", "--clusterrole=teamtask-controller", f"--serviceaccount={account}"
+    )
+    config = json.loads(cluster.kubectl("config", "view", "--minify", "--flatten", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", "controller").strip()}
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(config))
+    return kubeconfig
+
+
 @pytest.fixture(scope="session")
 def controller(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    controller = Controller(cluster.namespace, tmp_path_factory.mktemp("controller") / "log")
+    folder = tmp_path_factory.mktemp("controller")
+    controller = Controller(cluster.namespace, _controllers_account(cluster, folder), folder / "log")
     yield controller
     assert controller.stop() == 0, controller.said()
     assert "Traceback" not in controller.said()

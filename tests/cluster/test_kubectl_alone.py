@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,3 +94,9 @@ def test_what_the_definition_forbids_the_api_server_refuses(cluster: Cluster) ->
 def test_every_field_is_explained(cluster: Cluster) -> None:
     assert "handed out again" in cluster.kubectl("explain", "worklist.spec.leaseSeconds")
     assert "number of the assignment" in cluster.kubectl("explain", "block.status.sequence")
+
+
+def test_the_manifests_in_deploy_are_taken_by_the_api_server(cluster: Cluster) -> None:
+    folder = Path(__file__).parents[2] / "deploy" / "kubernetes"
+    said = cluster.kubectl("apply", "-k", str(folder), "--dry-run=server")
+    assert said.count("(server dry run)") == 8

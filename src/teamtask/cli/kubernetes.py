@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-@click.command(short_help="Print the definitions of Worklist and Block.")
+@click.command(short_help="Print what a Kubernetes cluster has to know.")
 def crds() -> None:
-    """Print the definitions of Worklist and Block for Kubernetes, as one JSON document.
+    """Print what a cluster has to know of Teamtask, as one JSON document.
+
+    These are the definitions of Worklist and Block, what the API server is to refuse, and roles for controller,
+    workers, editors and viewers.
 
     \b
     Examples:
       teamtask crds | kubectl apply -f -
     """  # noqa: D301 - click takes the backspace for "leave these lines alone"
     from teamtask.kube.crds import definitions
+    from teamtask.kube.policies import policies
+    from teamtask.kube.roles import roles
 
-    document = {"apiVersion": "v1", "kind": "List", "items": definitions()}
+    document = {"apiVersion": "v1", "kind": "List", "items": [*definitions(), *policies(), *roles()]}
     click.echo(json.dumps(document, indent=2))
 
 

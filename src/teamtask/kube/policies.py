@@ -1,0 +1,93 @@
+"""`policies`: what the API server itself refuses, whatever a role allows: who may hold, report and take a block away.
+
+Whoever may write the status of blocks is taken to be the controller, or an administrator; the accounts of Kubernetes'
+own controllers take away what is collected with a namespace or a pod.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teamtask.kube import objects as o
+
+NAME = f"blocks.{o.GROUP}"
+_POD = "authentication.kubernetes.io/pod-name"
+
+_NOT_OURS = [
+    {
+        "name": "not-the-controller",
+        "expression": (
+            f"!authorizer.group('{o.GROUP}').resource('blocks').subresource('status')"
+            ".namespace(request.namespace).check('patch').allowed()"
+        ),
+    },
+    {
+        "name": "not-kubernetes-itself",
+        "expression": "!('system:serviceaccounts:kube-system' in request.userInfo.groups)",
+    },
+]
+_VARIABLES = [
+    {"name": "block", "expression": "request.operation == 'DELETE' ? oldObject : object"},
+    {
+        "name": "pod",
+        "expression": f"'{_POD}' in request.userInfo.extra ? request.userInfo.extra['{_POD}'][0] : ''",
+    },
+    {"name": "holderPod", "expression": "has(variables.block.spec.holderPod) ? variables.block.spec.holderPod : ''"},
+]
+_HAS_FINALIZER = f"(has(object.metadata.finalizers) && '{o.FINALIZER}' in object.metadata.finalizers)"
+_SAME_REPORT = "(has(oldObject.spec.report) && object.spec.report == oldObject.spec.report)"
+_PRESENT = "(has(oldObject.status.sequence) && object.spec.report.sequence == oldObject.status.sequence)"
+_RULES = (
+    (
+        "variables.block.spec.holder == request.userInfo.username",
+        "A block belongs to its holder: spec.holder is the name of the user who makes, reports on and deletes it.",
+    ),
+    (
+        "variables.holderPod == variables.pod",
+        "A pod holds its own block: spec.holderPod is the pod whose token is used, and nothing without one.",
+    ),
+    (
+        "variables.pod == '' || variables.block.metadata.name == variables.pod",
+        "A pod's block has the pod's name.",
+    ),
+    (
+        f"request.operation == 'DELETE' || {_HAS_FINALIZER}",
+        f"A block has the finalizer {o.FINALIZER} until the controller has counted what it reported.",
+    ),
+    (
+        "request.operation != 'CREATE' || !has(object.spec.report)",
+        "A new block has nothing to report.",
+    ),
+    (
+        f"request.operation != 'UPDATE' || !has(object.spec.report) || {_SAME_REPORT} || {_PRESENT}",
+        "The report is on an assignment that is over: report.sequence is that of the status.",
+    ),
+)
+
+
+def policies() -> list[dict[str, Any]]:
+    """Give the ValidatingAdmissionPolicy of blocks and its binding, as `kubectl apply` takes them."""
+    rule = {
+        "apiGroups": [o.GROUP],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE", "DELETE"],
+        "resources": ["blocks"],
+    }
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": _NOT_OURS,
+        "variables": _VARIABLES,
+        "validations": [
+            {"expression": expression, "message": message, "reason": "Forbidden"} for expression, message in _RULES
+        ],
+    }
+    return [
+        _object("ValidatingAdmissionPolicy", spec),
+        _object("ValidatingAdmissionPolicyBinding", {"policyName": NAME, "validationActions": ["Deny"]}),
+    ]
+
+
+def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    version = "admissionregistration.k8s.io/v1"
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": NAME}, "spec": spec}

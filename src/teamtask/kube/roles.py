@@ -1,0 +1,46 @@
+"""`roles`: what controller, workers, editors and viewers may do with our objects; each verb is one that is used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teamtask.kube import objects as o
+
+_READ = ["get", "list", "watch"]
+_AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-"
+
+
+def roles() -> list[dict[str, Any]]:
+    """Give the ClusterRoles, as `kubectl apply` takes them; a binding in a namespace says for whom they hold there."""
+    return [
+        _role(
+            "controller",
+            [
+                _rule(["worklists"], ["list", "watch"]),
+                _rule(["worklists/status", "blocks/status"], ["patch"]),
+                _rule(["blocks"], ["list", "watch", "patch"]),
+            ],
+        ),
+        _role("worker", [_rule(["worklists"], _READ), _rule(["blocks"], [*_READ, "create", "patch", "delete"])]),
+        _role(
+            "editor",
+            [
+                _rule(["worklists"], [*_READ, "create", "update", "patch", "delete"]),
+                _rule(["blocks"], [*_READ, "create", "update", "patch", "delete"]),
+            ],
+            to=("edit", "admin"),
+        ),
+        _role("viewer", [_rule(["worklists", "blocks"], _READ)], to=("view",)),
+    ]
+
+
+def _rule(resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [o.GROUP], "resources": resources, "verbs": verbs}
+
+
+def _role(name: str, rules: list[dict[str, Any]], to: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Give a role; `to` are the roles of Kubernetes that have its rules too."""
+    metadata: dict[str, Any] = {"name": f"teamtask-{name}"}
+    if to:
+        metadata["labels"] = {f"{_AGGREGATED}{role}": "true" for role in to}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}
