@@ -17,7 +17,7 @@ demo: .venv/installed ## work through a real list, be killed in the middle, go o
 
 .PHONY: test
 test: .venv/installed-dev ## run all tests; ARGS="tests/ledger -x" runs some
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-faults
 test-faults: .venv/installed-dev ## a hundred rounds of faults on real servers and stores (an hour); writes the page on them

@@ -137,9 +137,22 @@ def _controllers_account(cluster: Cluster, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def controller(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    folder = tmp_path_factory.mktemp("controller")
-    controller = Controller(cluster.namespace, _controllers_account(cluster, folder), folder / "log")
+def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _controllers_account(cluster, tmp_path_factory.mktemp("account"))
+
+
+@pytest.fixture
+def second(cluster: Cluster, account: Path, controller: Controller, tmp_path: Path) -> Iterator[Controller]:
+    cluster.wait(lambda: "leading" in controller.said())
+    second = Controller(cluster.namespace, account, tmp_path / "log")
+    yield second
+    if second.process.poll() is None:
+        second.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def controller(cluster: Cluster, account: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    controller = Controller(cluster.namespace, account, tmp_path_factory.mktemp("controller") / "log")
     yield controller
     assert controller.stop() == 0, controller.said()
     assert "Traceback" not in controller.said()

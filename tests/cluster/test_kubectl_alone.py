@@ -100,3 +100,24 @@ def test_the_manifests_in_deploy_are_taken_by_the_api_server(cluster: Cluster) -
     folder = Path(__file__).parents[2] / "deploy" / "kubernetes"
     said = cluster.kubectl("apply", "-k", str(folder), "--dry-run=server")
     assert said.count("(server dry run)") == 8
+
+
+def test_a_second_controller_stands_by_and_goes_on_when_the_first_is_killed(
+    cluster: Cluster, controller: Controller, second: Controller
+) -> None:
+    cluster.create_list("two", source={"kind": "range", "stop": 30}, block={"size": 10})
+    cluster.create_block("mine", "two")
+    cluster.wait_for_assignment("mine", 1)
+    cluster.wait(lambda: "standing by" in second.said())
+    controller.stop(signal.SIGKILL)
+    cluster.report("mine", 1, "Completed")
+    cluster.wait_for_assignment("mine", 2)
+    assert "leading" in second.said()
+    before = controller.said().count("standing by")
+    controller.start()
+    cluster.wait(lambda: controller.said().count("standing by") > before)
+    assert second.stop() == 0
+    cluster.report("mine", 2, "Completed")
+    assert cluster.wait_for_assignment("mine", 3)["index"] == 20, "it let go of the lease"
+    cluster.report("mine", 3, "Completed")
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/two", "--timeout=20s")

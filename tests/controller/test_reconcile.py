@@ -185,6 +185,16 @@ def test_what_was_counted_counts_once_though_the_controller_ended_before_the_nex
     assert shown(objects) == [("a", "Ready", 1_000, 1_000)]
 
 
+def test_whoever_reports_to_a_new_controller_does_not_seem_to_be_fast(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.now += 20
+    objects.working = None
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert [one.size for one in objects.blocks["a"].status.assignments] == [1_000]
+
+
 def test_an_object_that_is_older_than_what_was_written_is_not_acted_on(objects: Objects) -> None:
     objects.create("a")
     old = objects.blocks["a"]

@@ -21,7 +21,7 @@ workers on two machines (network namespaces) while faults happen. The workers lo
 what is answered; in the end everything is held against these logs: nothing acknowledged may be lost or worked again,
 each index must be recorded once, the fold must be the exact sum, the memory of each server must be what a new one reads
 from the store, and the ledger's invariants must hold. Recovery is the time from the end of a fault to the next report
-that is acknowledged.
+that is acknowledged; it is `inf` where none came any more, because the list was done.
 """
 
 

@@ -41,23 +41,37 @@ def crds() -> None:
     "--context", metavar="NAME", help="The context of the kubeconfig; by default the current one, or the pod's."
 )
 @click.option("--namespace", metavar="NAME", help="Only the lists of this namespace; by default of all.")
+@click.option(
+    "--lease-namespace",
+    metavar="NAME",
+    help="Where the Lease is that says which of several controllers acts; by default --namespace, or `default`.",
+)
 @click.option("--log-level", envvar=LOG_LEVEL, type=click.Choice(LEVELS), default="info", help=f"[${LOG_LEVEL}]")
 @click.option("--log-format", envvar=LOG_FORMAT, type=click.Choice(FORMATS), default="text", help=f"[${LOG_FORMAT}]")
-def controller(*, context: str | None, namespace: str | None, log_level: str, log_format: str) -> None:
+def controller(
+    *, context: str | None, namespace: str | None, lease_namespace: str | None, log_level: str, log_format: str
+) -> None:
     """Hand out the Worklists of a Kubernetes cluster to whoever makes Blocks, until Ctrl-C or SIGTERM.
 
-    It keeps nothing of its own: all of it is in the objects, which `teamtask crds` defines.
+    It keeps nothing of its own: all of it is in the objects, which `teamtask crds` defines. Start it twice, and one
+    stands by until the other ends.
 
     \b
     Examples:
       teamtask controller
       teamtask controller --context test --namespace primes
     """  # noqa: D301 - click takes the backspace for "leave these lines alone"
+    from socket import gethostname
+    from uuid import uuid4
+
     from teamtask.controller.controller import Controller
+    from teamtask.controller.leadership import Leadership
     from teamtask.kube.api_server import ApiServer
 
     set_up_logs(log_level, log_format)
-    running = Controller(ApiServer(context), namespace)
+    server = ApiServer(context)
+    leadership = Leadership(server, lease_namespace or namespace or "default", f"{gethostname()}_{uuid4()}")
+    running = Controller(server, namespace, leadership)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         threading.Thread(target=running.stop).start()  # a signal may come while the lock is held that this takes

@@ -19,6 +19,7 @@ from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
 from teamtask.ledger.errors import TeamtaskError
 
 if TYPE_CHECKING:
+    from teamtask.controller.leadership import Leadership
     from teamtask.kube.api_server import ApiServer
 
 WRITERS = 8  # calls to the API server at once
@@ -28,12 +29,20 @@ RETRY_SECONDS = 1.0  # after a write that failed
 _log = structlog.get_logger()
 
 
+class LeadershipLost(TeamtaskError):
+    """The lease of this controller could not be renewed: another one may act now."""
+
+    code = "leadership_lost"
+    hint = "Start it again: it stands by until it is its turn."
+
+
 class Controller:
     """Runs in the threads that it starts and the one that calls `run`; only that one decides."""
 
-    def __init__(self, server: ApiServer, namespace: str | None = None) -> None:
+    def __init__(self, server: ApiServer, namespace: str | None, leadership: Leadership) -> None:
         """Watch one namespace, or all."""
         self._server = server
+        self._leadership = leadership
         self._stopping = threading.Event()
         self._observed = Observed()
         self._working: dict[ListKey, Working] = {}
@@ -49,19 +58,32 @@ class Controller:
         self._observed.wake()
 
     def run(self) -> None:
-        """Reconcile until `stop`. Raises KubernetesError where the definitions of our objects are missing."""
+        """Reconcile until `stop`, standing by while another controller does.
+
+        Raises KubernetesError where the definitions of our objects are missing, LeadershipLost when it is over.
+        """
         for reflector in self._reflectors:
-            reflector.start()
+            reflector.check()
         try:
-            while not self._stopping.is_set():
-                for key in self._observed.due(time.time()):
-                    self._observed.look_again(key, self._pass(key))
-                self._stopping.wait(PASS_SECONDS)
-                self._observed.wait(time.time())
+            if self._leadership.acquire(self._stopping):
+                _log.info("leading")
+                for reflector in self._reflectors:  # now, so that it sees all that the one before has written
+                    reflector.start()
+                self._lead()
         finally:
             for reflector in self._reflectors:
                 reflector.stop()
             self._writers.shutdown()
+            self._leadership.release()
+
+    def _lead(self) -> None:
+        while not self._stopping.is_set():
+            if self._leadership.is_lost:
+                raise LeadershipLost
+            for key in self._observed.due(time.time()):
+                self._observed.look_again(key, self._pass(key))
+            self._stopping.wait(PASS_SECONDS)
+            self._observed.wait(time.time())
 
     def _pass(self, key: ListKey) -> float | None:
         """Reconcile one list; give the seconds after which to look at it again."""
@@ -103,16 +125,28 @@ class Controller:
         self._observed.worklists.put(self._write_status("worklists", worklist.metadata, status))
 
     def _write_block(self, block: o.Block, status: o.BlockStatus) -> None:
+        """Write a status, if it is still the one that was decided on; a report may have come meanwhile."""
+        metadata = block.metadata
         try:
-            self._observed.blocks.put(self._write_status("blocks", block.metadata, status, guarded=False))
+            while True:
+                try:
+                    self._observed.blocks.put(self._write_status("blocks", metadata, status))
+                except KubernetesError as error:
+                    if error.status != CONFLICT:
+                        raise
+                    path = f"{o.path('blocks', metadata.namespace)}/{metadata.name}"
+                    now = o.read_block(self._server.call("GET", path))
+                    if now.status != block.status or now.metadata.uid != metadata.uid:
+                        raise
+                    metadata = now.metadata
+                else:
+                    return
         except KubernetesError as error:
             if error.status != NOT_FOUND:
                 raise
 
-    def _write_status(self, plural: str, metadata: o.Metadata, status: object, *, guarded: bool = True) -> object:
-        body: dict[str, object] = {"status": msgspec.to_builtins(status)}
-        if guarded:
-            body["metadata"] = {"resourceVersion": metadata.resource_version}
+    def _write_status(self, plural: str, metadata: o.Metadata, status: object) -> object:
+        body = {"status": msgspec.to_builtins(status), "metadata": {"resourceVersion": metadata.resource_version}}
         return self._server.call("PATCH", f"{o.path(plural, metadata.namespace)}/{metadata.name}/status", body)
 
     def _let_go(self, block: o.Block) -> None:

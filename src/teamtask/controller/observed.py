@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ListKey = tuple[str, str]  # namespace and name of a Worklist
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 1.0  # whoever waits looks up so often, for the leadership may be lost
 
 _Kind = TypeVar("_Kind", o.Worklist, o.Block)
 

@@ -52,7 +52,12 @@ class Plan(Struct):
 
 def begin(worklist: o.Worklist, blocks: list[o.Block], now: float) -> Working:
     """Make what is needed to reconcile a list. Raises a TeamtaskError for a spec that cannot be worked."""
-    return Working(worklist.metadata.uid, restored_ledger(worklist, blocks, now))
+    return Working(worklist.metadata.uid, restored_ledger(worklist, in_order(blocks), now))
+
+
+def in_order(blocks: list[o.Block]) -> list[o.Block]:
+    """Give blocks in the order in which they were made."""
+    return sorted(blocks, key=lambda block: (block.metadata.creation_timestamp or "", block.metadata.name))
 
 
 def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now: float) -> Plan:
@@ -60,7 +65,7 @@ def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now
     ledger = working.ledger
     _follow_spec(ledger, worklist.spec, now)
     plan = Plan(worklist.status)
-    ordered = sorted(blocks, key=lambda block: (block.metadata.creation_timestamp or "", block.metadata.name))
+    ordered = in_order(blocks)
     known = [block for block in ordered if _is_up_to_date(working, block)]
     for block in known:
         _take_report(working, block, now)

@@ -36,15 +36,19 @@ class Reflector:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
 
-    def start(self) -> None:
-        """Fill the cache, then go on in a thread. Raises KubernetesError if the first list fails."""
+    def check(self) -> None:
+        """See that there are such objects here. Raises KubernetesError."""
         try:
-            self._version = self._list()
+            self._server.call("GET", self._path, query={"limit": 1})
         except KubernetesError as error:
             if error.status == NOT_FOUND:
                 message = "This cluster does not know Worklists and Blocks."
                 raise KubernetesError(message, NOT_FOUND, hint="teamtask crds | kubectl apply -f -") from error
             raise
+
+    def start(self) -> None:
+        """Fill the cache, then go on in a thread. Raises KubernetesError if the first list fails."""
+        self._version = self._list()
         self._thread.start()
 
     def stop(self) -> None:

@@ -106,16 +106,16 @@ def _restore_lease(ledger: Ledger, taken: IntervalSet, block: o.Block, now: floa
         return
     for first, end in rest:
         taken.add(first, end)
-    key, block_id = key_of(block), lease_id(block, block.status.sequence)
-    worker = ledger.workers.seen(key, now)
-    worker.leases += 1
-    worker.totals.leases += 1
     length = ledger.rules.lease_seconds
     expires = now + length
     extended_at = (
         datetime.fromisoformat(block.status.expires_at).timestamp() - length if block.status.expires_at else now
     )
     granted_at = min(now, extended_at)  # else whoever reports to a new leader would seem to be very fast
+    key, block_id = key_of(block), lease_id(block, block.status.sequence)
+    worker = ledger.workers.seen(key, granted_at)
+    worker.leases += 1
+    worker.totals.leases += 1
     size = block.status.assignments[0].size
     whole = len(rest) == 1 and rest.size == stop - start
     ledger.leases[block_id] = Lease(

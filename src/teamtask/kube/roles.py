@@ -18,7 +18,8 @@ def roles() -> list[dict[str, Any]]:
             [
                 _rule(["worklists"], ["list", "watch"]),
                 _rule(["worklists/status", "blocks/status"], ["patch"]),
-                _rule(["blocks"], ["list", "watch", "patch"]),
+                _rule(["blocks"], [*_READ, "patch"]),
+                _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
             ],
         ),
         _role("worker", [_rule(["worklists"], _READ), _rule(["blocks"], [*_READ, "create", "patch", "delete"])]),
@@ -34,8 +35,8 @@ def roles() -> list[dict[str, Any]]:
     ]
 
 
-def _rule(resources: list[str], verbs: list[str]) -> dict[str, Any]:
-    return {"apiGroups": [o.GROUP], "resources": resources, "verbs": verbs}
+def _rule(resources: list[str], verbs: list[str], group: str = o.GROUP) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 
 def _role(name: str, rules: list[dict[str, Any]], to: tuple[str, ...] = ()) -> dict[str, Any]:
