@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from teamtask.ledger.rules import Attempts, BlockSeconds, LeaseSeconds, MoreThanNone, Parked
+
 GROUP = "teamtask.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -34,7 +36,7 @@ class BlockSize(_Object, frozen=True):
     """How large a block is."""
 
     size: Count | None = None
-    seconds: Annotated[float, Meta(gt=0, le=604_800)] | None = None
+    seconds: BlockSeconds | None = None
     max: Count | None = None
 
 
@@ -46,10 +48,10 @@ class WorklistSpec(_Object, frozen=True):
     block: BlockSize = BlockSize()
     max_active_blocks: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     blocks_per_holder: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    lease_seconds: Annotated[float, Meta(ge=1, le=2_592_000)] = 60.0
-    items_per_second: Annotated[float, Meta(gt=0)] | None = None
-    attempts: Annotated[int, Meta(ge=1, le=100)] = 3
-    max_parked: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
+    lease_seconds: LeaseSeconds = 60.0
+    items_per_second: MoreThanNone | None = None
+    attempts: Attempts = 3
+    max_parked: Parked = 1_000
     stop_after_results: Count | None = None
     suspend: bool = False
 
