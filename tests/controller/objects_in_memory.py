@@ -45,6 +45,12 @@ class Objects:
         metadata = replace(self.worklist.metadata, generation=self.worklist.metadata.generation + 1)
         self.worklist = replace(self.worklist, metadata=metadata, spec=replace(self.worklist.spec, **spec))
 
+    def recreate(self) -> None:
+        """Delete the list and make it again, before the controller has seen that it was gone."""
+        metadata = replace(self.worklist.metadata, uid=self.worklist.metadata.uid + "again")
+        self.worklist = o.Worklist(metadata, self.worklist.spec)
+        self.working = None
+
     def delete(self, name: str) -> None:
         """Delete a block: it stays until the finalizer goes."""
         block = self.blocks[name]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from objects_in_memory import Objects
 
-from teamtask.ledger.errors import TeamtaskError
+from teamtask.controller.reconcile import Overtaken
+from teamtask.ledger.errors import InvalidField, TeamtaskError
 
 if TYPE_CHECKING:
     from teamtask.kube import objects as o
@@ -224,6 +226,125 @@ def test_nothing_is_written_when_nothing_happened(objects: Objects) -> None:
     plan = objects.reconcile()
     assert plan.blocks == {}
     assert plan.worklist == objects.worklist.status
+
+
+def test_a_sign_of_life_keeps_a_block_from_expiring(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    for minute in range(5):
+        objects.now += 45
+        objects.report("a", "Working", renew_time=f"2026-01-31T12:0{minute}:00Z")
+        objects.reconcile()
+    assert shown(objects) == [("a", "Ready", 0, 1_000)]
+
+
+@pytest.mark.parametrize("change", [{"source": {"kind": "range", "stop": 10}}, {"start_index": 5}])
+def test_the_items_of_a_list_stay_what_they_were(objects: Objects, change: dict[str, Any]) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.change(**change)
+    for _ in range(2):
+        with pytest.raises(InvalidField, match="stay as they were"):
+            objects.reconcile()
+        objects.working = None  # and another controller, which never saw it otherwise, says so too
+
+
+def test_a_list_in_too_many_ranges_hands_out_nothing_new_until_some_merge() -> None:
+    objects = Objects(source={"kind": "range", "stop": 2**52}, block={"size": 2_000})
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Working", done=",".join(map(str, range(1, 1_999, 2))))
+    objects.reconcile()
+    objects.create("b")
+    objects.reconcile()
+    assert condition(objects.blocks["b"], "Ready") == ("False", "Throttled")
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == "0-1999"
+    assert [phase for _, phase, _, _ in shown(objects)] == ["Ready", "Ready"]
+
+
+@pytest.mark.parametrize("goes", ["released", "deleted", "silent"])
+def test_what_came_back_in_many_pieces_is_handed_out_again(goes: str) -> None:
+    objects = Objects(source={"kind": "range", "stop": 2**52}, block={"size": 2_000})
+    objects.create("a")
+    objects.reconcile()
+    odd = ",".join(map(str, range(1, 1_999, 2)))
+    objects.report("a", "Released" if goes == "released" else "Working", done=odd)
+    objects.reconcile()
+    if goes == "deleted":
+        objects.delete("a")
+    objects.now += 30
+    objects.reconcile()
+    objects.now += 40
+    objects.create("b")
+    plan = objects.reconcile()
+    assert (objects.blocks["b"].status.phase, objects.blocks["b"].status.index) in {("Ready", 0), ("Ready", 2)}
+    assert plan.wake_seconds is not None
+
+
+def test_a_list_with_the_name_of_a_deleted_one_counts_nothing_that_was_done_for_that(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.recreate()
+    objects.report("a", "Completed")
+    objects.reconcile()
+    assert objects.worklist.status.completed == ""
+    assert shown(objects) == [("a", "Ready", 0, 1_000)]
+    assert objects.blocks["a"].status.sequence == 2
+    objects.report("a", "Completed", sequence=1)
+    objects.reconcile()
+    assert objects.worklist.status.completed == ""
+
+
+def test_what_a_merge_patch_keeps_of_the_report_before_does_not_hide_a_sign_of_life(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    objects.report("a", "Completed")
+    objects.reconcile()
+    for minute in range(4):
+        objects.now += 40
+        objects.report("a", "Working", done="0-999", failed_at=5, renew_time=f"2026-01-31T12:0{minute}:00Z")
+        objects.reconcile()
+    assert shown(objects) == [("a", "Ready", 1_000, 1_000)]
+    assert condition(objects.blocks["a"], "Ready") == ("True", "UnreadableReport")
+
+
+def test_an_item_that_takes_its_holder_away_again_and_again_is_parked() -> None:
+    objects = Objects(source={"kind": "range", "stop": 8}, block={"size": 8}, attempts=3)
+    for pod in range(40):
+        objects.create(f"pod-{pod:02}")
+        objects.reconcile()
+        status = objects.blocks[f"pod-{pod:02}"].status
+        if status.phase != "Ready":
+            break
+        held = [one.index + offset for one in status.assignments for offset in range(one.size)]
+        if 5 not in held:
+            objects.report(f"pod-{pod:02}", "Completed")
+        objects.delete(f"pod-{pod:02}")
+        objects.reconcile()
+    assert (objects.worklist.status.parked, objects.worklist.status.completed) == ("5", "0-4,6-7")
+
+
+def test_somebody_elses_write_is_not_written_over(objects: Objects) -> None:
+    objects.create("a")
+    objects.reconcile()
+    block = objects.blocks["a"]
+    objects.blocks["a"] = replace(block, status=replace(block.status, sequence=7))
+    with pytest.raises(Overtaken):
+        objects.reconcile()
+
+
+def test_no_more_items_are_handed_out_in_a_second_than_the_list_says() -> None:
+    objects = Objects(source=RANGE, block={"size": 10}, itemsPerSecond=10)
+    for name in "abc":
+        objects.create(name)
+    assert objects.reconcile().wake_seconds is not None
+    assert [phase for _, phase, _, _ in shown(objects)].count("Ready") <= 1
+    for _ in range(4):
+        objects.now += 1
+        objects.reconcile()
+    assert [phase for _, phase, _, _ in shown(objects)] == ["Ready"] * 3
 
 
 @pytest.mark.parametrize(

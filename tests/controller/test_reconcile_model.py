@@ -71,9 +71,10 @@ class ControllerMachine(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        self.objects.reconcile()
+        plan = self.objects.reconcile()
         working = self.objects.working
         assert working is not None
+        assert plan.wake_seconds or not (working.ledger.leases or working.ledger.returned.pieces), "nobody would look"
         check_invariants(working.ledger)
         again = restored_ledger(self.objects.worklist, list(self.objects.blocks.values()), self.objects.now)
         assert again.done == working.ledger.done

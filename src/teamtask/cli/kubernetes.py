@@ -44,7 +44,8 @@ def crds() -> None:
 @click.option(
     "--lease-namespace",
     metavar="NAME",
-    help="Where the Lease is that says which of several controllers acts; by default --namespace, or `default`.",
+    help="Where the Lease is that says which of several controllers acts; by default --namespace, or `default`. "
+    "Controllers whose namespaces overlap need the same.",
 )
 @click.option("--log-level", envvar=LOG_LEVEL, type=click.Choice(LEVELS), default="info", help=f"[${LOG_LEVEL}]")
 @click.option("--log-format", envvar=LOG_FORMAT, type=click.Choice(FORMATS), default="text", help=f"[${LOG_FORMAT}]")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
 from teamtask.controller.observed import ListKey, Observed
-from teamtask.controller.reconcile import Working, begin, reconcile
+from teamtask.controller.reconcile import Overtaken, Working, begin, reconcile
 from teamtask.controller.reflector import Reflector
-from teamtask.controller.shown import refused_status
+from teamtask.controller.shown import refused_status, unlisted_status
 from teamtask.kube import objects as o
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
 from teamtask.ledger.errors import TeamtaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from teamtask.controller.leadership import Leadership
     from teamtask.kube.api_server import ApiServer
 
@@ -81,6 +84,8 @@ class Controller:
             if self._leadership.is_lost:
                 raise LeadershipLost
             for key in self._observed.due(time.time()):
+                if self._leadership.is_lost:
+                    raise LeadershipLost
                 self._observed.look_again(key, self._pass(key))
             self._stopping.wait(PASS_SECONDS)
             self._observed.wait(time.time())
@@ -88,41 +93,65 @@ class Controller:
     def _pass(self, key: ListKey) -> float | None:
         """Reconcile one list; give the seconds after which to look at it again."""
         worklist, blocks = self._observed.of_list(key)
-        if worklist is None:
-            self._working.pop(key, None)
-            self._close(blocks)
-            return None
         try:
-            working = self._working.get(key)
-            if working is None or worklist.metadata.uid != working.uid:
-                working = self._working[key] = begin(worklist, blocks, time.time())
-            plan = reconcile(working, worklist, blocks, time.time())
-        except TeamtaskError as error:
-            self._working.pop(key, None)
-            status = refused_status(worklist, error, time.time())
-            if status != worklist.status:
-                self._write_worklist(worklist, status)
-            return None
-        try:
-            if plan.worklist != worklist.status:
-                self._write_worklist(worklist, plan.worklist)
-            by_name = {block.metadata.name: block for block in blocks}
-            writes = [
-                self._writers.submit(self._write_block, by_name[name], status) for name, status in plan.blocks.items()
-            ]
-            writes += [self._writers.submit(self._let_go, by_name[name]) for name in plan.counted]
-            for write in writes:
-                write.result()
-        except KubernetesError as error:
+            if worklist is not None:
+                return self._reconcile(key, worklist, blocks)
+            if not self._observed.worklists.is_unreadable(key):
+                self._working.pop(key, None)
+                self._all([partial(self._close, block) for block in blocks])
+        except Exception as error:  # noqa: BLE001 - one list's trouble is not the others'
             # Nobody knows what was written: the objects do, and the ledger is made from them again.
             self._working.pop(key, None)
-            if error.status != CONFLICT:
-                _log.warning("a write failed", list="/".join(key), error=str(error))
+            expected = isinstance(error, Overtaken) or (isinstance(error, KubernetesError) and error.status == CONFLICT)
+            if not expected:
+                _log.warning("a list was not looked at", list="/".join(key), error=repr(error))
             return RETRY_SECONDS
+        return None
+
+    def _reconcile(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block]) -> float | None:
+        now = time.time()
+        try:
+            working = self._working.get(key)
+            if working is None or not _is_of(working, worklist):
+                working = self._working[key] = begin(worklist, blocks, now)
+            plan = reconcile(working, worklist, blocks, now)
+        except TeamtaskError as error:
+            self._refuse(key, worklist, blocks, error)
+            return None
+        if plan.worklist != worklist.status:
+            working.written = self._write_worklist(worklist, plan.worklist)
+        by_name = {block.metadata.name: block for block in blocks}
+        self._all(
+            [partial(self._write_block, by_name[name], status) for name, status in plan.blocks.items()]
+            + [partial(self._let_go, by_name[name]) for name in plan.counted]
+        )
         return plan.wake_seconds
 
-    def _write_worklist(self, worklist: o.Worklist, status: o.WorklistStatus) -> None:
-        self._observed.worklists.put(self._write_status("worklists", worklist.metadata, status))
+    def _refuse(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block], error: TeamtaskError) -> None:
+        """Say why a list is not worked; what is deleted may go, if there is no ledger to count it."""
+        status = refused_status(worklist, error, time.time())
+        working = self._working.get(key)
+        if status != worklist.status:
+            written = self._write_worklist(worklist, status)
+            if working is not None:
+                working.written = written
+        if working is not None:
+            return
+        gone = [block for block in blocks if block.metadata.deletion_timestamp is not None]
+        self._all([partial(self._let_go, block) for block in gone])
+
+    def _all(self, writes: Sequence[Callable[[], None]]) -> None:
+        """Carry out all of these, several at once, then raise what went wrong with the first that failed."""
+        started = [self._writers.submit(write) for write in writes]
+        wait(started)
+        for one in started:
+            one.result()
+
+    def _write_worklist(self, worklist: o.Worklist, status: o.WorklistStatus) -> o.WorklistStatus:
+        """Write a status, if nobody has written since; give it as it was taken."""
+        answer = self._write_status("worklists", worklist.metadata, status)
+        self._observed.worklists.put(answer, answer=True)
+        return o.read_worklist(answer).status
 
     def _write_block(self, block: o.Block, status: o.BlockStatus) -> None:
         """Write a status, if it is still the one that was decided on; a report may have come meanwhile."""
@@ -130,14 +159,19 @@ class Controller:
         try:
             while True:
                 try:
-                    self._observed.blocks.put(self._write_status("blocks", metadata, status))
+                    self._observed.blocks.put(self._write_status("blocks", metadata, status), answer=True)
                 except KubernetesError as error:
                     if error.status != CONFLICT:
                         raise
                     path = f"{o.path('blocks', metadata.namespace)}/{metadata.name}"
                     now = o.read_block(self._server.call("GET", path))
-                    if now.status != block.status or now.metadata.uid != metadata.uid:
-                        raise
+                    said = now.metadata.generation != block.metadata.generation
+                    if (
+                        now.status != block.status
+                        or now.metadata.uid != metadata.uid
+                        or (said and not status.assignments)
+                    ):
+                        raise  # a sign of life, it may be, of what was about to be taken for dead
                     metadata = now.metadata
                 else:
                     return
@@ -150,19 +184,25 @@ class Controller:
         return self._server.call("PATCH", f"{o.path(plural, metadata.namespace)}/{metadata.name}/status", body)
 
     def _let_go(self, block: o.Block) -> None:
-        """Take our finalizer from a block whose work is counted."""
+        """Take our finalizer from a block whose work is counted; one that has changed comes again with its change."""
         finalizers = [name for name in block.metadata.finalizers if name != o.FINALIZER]
         body = {"metadata": {"finalizers": finalizers, "resourceVersion": block.metadata.resource_version}}
         try:
             self._server.call("PATCH", f"{o.path('blocks', block.metadata.namespace)}/{block.metadata.name}", body)
         except KubernetesError as error:
-            if error.status != NOT_FOUND:
+            if error.status not in (NOT_FOUND, CONFLICT):
                 raise
 
-    def _close(self, blocks: list[o.Block]) -> None:
-        """Close the blocks of a list that is gone: there is nothing left to count."""
-        for block in blocks:
-            if block.metadata.deletion_timestamp is not None:
-                self._let_go(block)
-            elif block.status.phase != "Closed":
-                self._write_block(block, o.BlockStatus(phase="Closed", sequence=block.status.sequence))
+    def _close(self, block: o.Block) -> None:
+        """Close a block of a list that is gone: there is nothing left to count."""
+        if block.metadata.deletion_timestamp is not None:
+            self._let_go(block)
+            return
+        status = unlisted_status(block, time.time())
+        if status != block.status:
+            self._write_block(block, status)
+
+
+def _is_of(working: Working, worklist: o.Worklist) -> bool:
+    """Tell whether a ledger is of this very list, and nobody else has written to it."""
+    return worklist.metadata.uid == working.worklist.metadata.uid and worklist.status == working.written

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 NAME = "teamtask-controller"
 LEASE_SECONDS = 15
-RENEW_SECONDS_MAX = 10.0  # who could not renew for so long acts no more
+RENEW_SECONDS_MAX = 8.0  # who could not renew for so long acts no more
 RETRY_SECONDS = 2.0
+CALL_SECONDS = 1.5  # two calls, twice this each, and the seconds above: less than the lease lasts
 
 _log = structlog.get_logger()
 
@@ -53,7 +54,14 @@ class Leadership:
         """
         told = False
         while not stopping.is_set():
-            holder = self._try()
+            try:
+                holder = self._try()
+            except KubernetesError as error:
+                if not error.may_pass:
+                    raise
+                _log.warning("the lease was not read", error=str(error))
+                stopping.wait(RETRY_SECONDS)
+                continue
             if holder == self._identity:
                 self._thread.start()
                 return True
@@ -72,7 +80,7 @@ class Leadership:
         if self.is_lost:
             return
         try:
-            lease = self._server.call("GET", f"{self._path}/{NAME}")
+            lease = self._server.call("GET", f"{self._path}/{NAME}", seconds=CALL_SECONDS)
             if lease["spec"].get("holderIdentity") == self._identity:
                 self._put(lease, holder="", seconds=1)
         except KubernetesError as error:
@@ -81,7 +89,7 @@ class Leadership:
     def _try(self) -> str:
         """Take the Lease if nobody has it; give who has it then."""
         try:
-            lease = self._server.call("GET", f"{self._path}/{NAME}")
+            lease = self._server.call("GET", f"{self._path}/{NAME}", seconds=CALL_SECONDS)
         except KubernetesError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -116,7 +124,8 @@ class Leadership:
         return self._identity
 
     def _put(self, lease: dict[str, Any], holder: str, seconds: int) -> None:
-        self._server.call("PUT", f"{self._path}/{NAME}", lease | {"spec": self._spec(lease["spec"], holder, seconds)})
+        document = lease | {"spec": self._spec(lease["spec"], holder, seconds)}
+        self._server.call("PUT", f"{self._path}/{NAME}", document, seconds=CALL_SECONDS)
 
     def _spec(self, before: dict[str, Any], holder: str, seconds: int) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -135,7 +144,7 @@ class Leadership:
         while not self._ended.wait(RETRY_SECONDS):
             try:
                 holder = self._try()
-            except KubernetesError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, who cannot renew stops acting
                 _log.warning("the lease was not renewed", error=str(error))
             else:
                 if holder == self._identity:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
+import structlog
 
 from teamtask.kube import objects as o
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 ListKey = tuple[str, str]  # namespace and name of a Worklist
 IDLE_SECONDS = 1.0  # whoever waits looks up so often, for the leadership may be lost
 
+_log = structlog.get_logger()
 _Kind = TypeVar("_Kind", o.Worklist, o.Block)
 
 
@@ -31,19 +33,29 @@ class Cache(Generic[_Kind]):
         self._changed = changed
         self._lock = threading.Lock()
         self._objects: dict[tuple[str, str], _Kind] = {}
+        self._unreadable: set[tuple[str, str]] = set()
         self._by_list: dict[ListKey, set[tuple[str, str]]] = {}
 
-    def put(self, document: object) -> None:
-        """Take an object, unless a newer one is there."""
+    def put(self, document: object, *, answer: bool = False) -> None:
+        """Take an object, unless a newer one is there; what a write was answered with only if it is there still."""
         try:
             new = self._read(document)
-        except msgspec.ValidationError:
-            return  # made before the definition forbade it
+        except msgspec.ValidationError as error:
+            unread = _key_of(document)
+            _log.warning("an object cannot be read", object="/".join(unread), error=str(error))
+            with self._lock:
+                self._unreadable.add(unread)
+            return
         key = (new.metadata.namespace, new.metadata.name)
         with self._lock:
             old = self._objects.get(key)
             if old is not None and _is_older(new.metadata, old.metadata):
                 return
+            if answer and (old is None or old.metadata.uid != new.metadata.uid):
+                return
+            if old is not None and self._list_of(old) != self._list_of(new):
+                self._by_list[self._list_of(old)].discard(key)
+            self._unreadable.discard(key)
             self._objects[key] = new
             self._by_list.setdefault(self._list_of(new), set()).add(key)
         if old != new:
@@ -51,8 +63,7 @@ class Cache(Generic[_Kind]):
 
     def drop(self, document: object) -> None:
         """Forget an object that was deleted."""
-        gone = self._read(document)
-        self._forget((gone.metadata.namespace, gone.metadata.name))
+        self._forget(_key_of(document))
 
     def replace(self, documents: Iterable[object]) -> None:
         """Take all objects that there are."""
@@ -65,8 +76,14 @@ class Cache(Generic[_Kind]):
         for key in gone:
             self._forget(key)
 
+    def is_unreadable(self, key: tuple[str, str]) -> bool:
+        """Tell whether there is an object of this name that is not one of ours to understand."""
+        with self._lock:
+            return key in self._unreadable
+
     def _forget(self, key: tuple[str, str]) -> None:
         with self._lock:
+            self._unreadable.discard(key)
             gone = self._objects.pop(key, None)
             if gone is None:
                 return

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from teamtask.controller.restored import EPOCH, key_of, lease_id, restored_ledger, rules_of
+from teamtask.controller.restored import EPOCH, OtherSource, key_of, lease_id, restored_ledger, rules_of
 from teamtask.controller.shown import block_status, has_vanished, worklist_status
-from teamtask.controller.told import report_of
+from teamtask.controller.told import UNREADABLE, report_of
 from teamtask.kube import objects as o
-from teamtask.ledger.commands import ChangeRules, Exchange, Facts, MoveList, Report, Sweep, Want
+from teamtask.ledger.commands import ChangeRules, Exchange, Facts, Failure, MoveList, Report, Sweep, Want
 from teamtask.ledger.decide import carry_out
 from teamtask.ledger.ledger import Ledger
 from teamtask.ledger.list_state import FINISHED, ListState, Move
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from teamtask.ledger.commands import Command, Reply
 
 ASSIGNMENTS_MAX = 16
+MOMENT_SECONDS = 0.001
+GONE = Failure("The block was deleted, and nothing of it had been done.")
+TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
+
+
+class Overtaken(Exception):
+    """Somebody else has written to these objects since the ledger was made from them."""
 
 
 class Slot(Struct):
@@ -36,8 +43,9 @@ class Slot(Struct):
 class Working(Struct):
     """A list that is being worked through: its ledger, and the slots by the uids of their blocks."""
 
-    uid: str
+    worklist: o.Worklist  # as it was when the ledger was made
     ledger: Ledger
+    written: o.WorklistStatus  # what the object says, as far as it is known here
     slots: dict[str, Slot] = field(default_factory=dict)
 
 
@@ -52,7 +60,7 @@ class Plan(Struct):
 
 def begin(worklist: o.Worklist, blocks: list[o.Block], now: float) -> Working:
     """Make what is needed to reconcile a list. Raises a TeamtaskError for a spec that cannot be worked."""
-    return Working(worklist.metadata.uid, restored_ledger(worklist, in_order(blocks), now))
+    return Working(worklist, restored_ledger(worklist, in_order(blocks), now), worklist.status)
 
 
 def in_order(blocks: list[o.Block]) -> list[o.Block]:
@@ -63,26 +71,37 @@ def in_order(blocks: list[o.Block]) -> list[o.Block]:
 def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now: float) -> Plan:
     """Decide for all blocks of a list, in the order in which they were made; `now` in seconds since 1970."""
     ledger = working.ledger
+    _check_source(working.worklist.spec, worklist.spec)
     _follow_spec(ledger, worklist.spec, now)
     plan = Plan(worklist.status)
     ordered = in_order(blocks)
     known = [block for block in ordered if _is_up_to_date(working, block)]
     for block in known:
         _take_report(working, block, now)
+    _carry_out(ledger, Sweep(), now)  # last: a block whose report is in hand is alive
     for block in known:
         if block.metadata.deletion_timestamp is not None:
             plan.counted.append(block.metadata.name)
         else:
             _assign(working, worklist.spec, block, now)
     for block in known:
-        status = block_status(ledger, block, working.slots[block.metadata.uid], now)
+        slot = working.slots[block.metadata.uid]
+        status = block_status(ledger, worklist.metadata.uid, block, slot, now)
         if status != block.status and block.metadata.deletion_timestamp is None:
             plan.blocks[block.metadata.name] = status
     working.slots = {block.metadata.uid: working.slots[block.metadata.uid] for block in ordered}
     plan.worklist = worklist_status(ledger, worklist, now)
-    if ledger.leases or ledger.returned.pieces:
+    if ledger.leases or ledger.returned.pieces:  # who may have a returned piece depends on who is active
         plan.wake_seconds = max(0.05, min(ledger.next_expiry - now, ledger.rules.lease_seconds / 2))
+    waiting = ledger.state is ListState.RUNNING and len(ledger.leases) < len(ordered)
+    if worklist.spec.items_per_second is not None and waiting:
+        plan.wake_seconds = TOKENS_SECONDS
     return plan
+
+
+def _check_source(before: o.WorklistSpec, now: o.WorklistSpec) -> None:
+    if (before.source, before.start_index) != (now.source, now.start_index):
+        raise OtherSource
 
 
 def _is_up_to_date(working: Working, block: o.Block) -> bool:
@@ -91,7 +110,9 @@ def _is_up_to_date(working: Working, block: o.Block) -> bool:
     if slot is None:
         slot = Slot(block.status.sequence, block.status.observed_generation)
         working.slots[block.metadata.uid] = slot
-    return block.status.sequence >= slot.sequence
+    if block.status.sequence > slot.sequence:
+        raise Overtaken
+    return block.status.sequence == slot.sequence
 
 
 def _follow_spec(ledger: Ledger, spec: o.WorklistSpec, now: float) -> None:
@@ -102,7 +123,6 @@ def _follow_spec(ledger: Ledger, spec: o.WorklistSpec, now: float) -> None:
         _carry_out(ledger, MoveList(Move.PAUSE), now)
     elif not spec.suspend and ledger.state is ListState.PAUSED and len(ledger.parked) <= spec.max_parked:
         _carry_out(ledger, MoveList(Move.RESUME), now)
-    _carry_out(ledger, Sweep(), now)
 
 
 def _take_report(working: Working, block: o.Block, now: float) -> None:
@@ -111,14 +131,21 @@ def _take_report(working: Working, block: o.Block, now: float) -> None:
     held = ledger.leases.get(lease_id(block, slot.sequence))
     reports: list[Report] = []
     if block.metadata.generation != slot.generation:
-        told = report_of(block, held)
+        told = report_of(block, held, in_order=is_scattered(ledger))
         slot.generation, slot.reason = block.metadata.generation, told.wrong
         if told.report is not None:
             reports.append(told.report)
-    if held is not None and block.metadata.deletion_timestamp is not None:
-        reports.append(Report(held.id, held.start, held.start, release=True))
-    if reports:
-        _carry_out(ledger, Exchange(key_of(block), tuple(reports)), now)
+    for report in reports:
+        # Not after another one's expiry, who may be next to report.
+        then = min(now, ledger.next_expiry - MOMENT_SECONDS)
+        answer = _carry_out(ledger, Exchange(key_of(block), (report,)), then).reports[0]
+        if answer.status == "error":
+            slot.reason = UNREADABLE
+    left = ledger.leases.get(lease_id(block, slot.sequence))
+    if left is not None and block.metadata.deletion_timestamp is not None:
+        # Who went without a word, and had done nothing, may have been killed by an item.
+        gone = Report(left.id, left.start, left.start, error=None if left.got_on else GONE, release=left.got_on)
+        _carry_out(ledger, Exchange(key_of(block), (gone,)), min(now, ledger.next_expiry - MOMENT_SECONDS))
 
 
 def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) -> None:
@@ -126,7 +153,10 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) 
     ledger, slot = working.ledger, working.slots[block.metadata.uid]
     if lease_id(block, slot.sequence) in ledger.leases:
         return
-    if has_vanished(ledger, block, slot) and ledger.state not in FINISHED:
+    if has_vanished(ledger, working.worklist.metadata.uid, block, slot) and ledger.state not in FINISHED:
+        return
+    if is_scattered(ledger) and not ledger.returned.pieces:
+        slot.reason = "Throttled"
         return
     if _at_limit(ledger, spec, block):
         slot.reason = "LimitReached"
@@ -141,6 +171,12 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) 
         most = lease.start + ASSIGNMENTS_MAX * lease.block_size
         if lease.stop > most:
             _carry_out(ledger, Exchange(key_of(block), (Report(lease.id, lease.start, lease.start, end=most),)), now)
+
+
+def is_scattered(ledger: Ledger) -> bool:
+    """Tell whether what is done lies in so many ranges that the object would become too large."""
+    pieces = ledger.pieces - len(ledger.parked)
+    return pieces * (2 * len(str(ledger.end)) + 2) > o.RANGES_CHARACTERS_MAX
 
 
 def _at_limit(ledger: Ledger, spec: o.WorklistSpec, block: o.Block) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PAGE = 500
 BACKOFF_SECONDS = 0.5
 BACKOFF_MAX_SECONDS = 30.0
+DOUBLINGS_MAX = 6
 
 _log = structlog.get_logger()
 
@@ -56,24 +57,25 @@ class Reflector:
         self._stopping.set()
 
     def _run(self) -> None:
+        """Watch, and list anew after whatever goes wrong: without this thread the lists would stand still."""
         failures = 0
+        is_listed = True
         while not self._stopping.is_set():
             try:
+                if not is_listed:
+                    self._version = self._list()
+                    is_listed = True
                 self._watch()
                 failures = 0
-            except KubernetesError as error:
+            except Exception as error:  # noqa: BLE001 - see above
+                is_listed = False
+                if isinstance(error, KubernetesError) and error.status == GONE and not failures:
+                    failures = 1
+                    continue
                 failures += 1
-                if error.status != GONE:
-                    _log.warning("a watch ended", path=self._path, error=str(error))
-                    most = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2**failures)
-                    self._stopping.wait(random.uniform(0, most))  # noqa: S311 - jitter, no secret
-                self._list_again()
-
-    def _list_again(self) -> None:
-        try:
-            self._version = self._list()
-        except KubernetesError as error:
-            _log.warning("a list failed", path=self._path, error=str(error))
+                _log.warning("a watch ended", path=self._path, error=str(error))
+                most = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** min(failures, DOUBLINGS_MAX))
+                self._stopping.wait(random.uniform(0, most))  # noqa: S311 - jitter, no secret
 
     def _list(self) -> str:
         documents: list[object] = []

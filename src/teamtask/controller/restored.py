@@ -30,6 +30,12 @@ _STATES = {
 PHASES = {state: phase for phase, state in _STATES.items()} | {ListState.RUNNING: "Running"}
 
 
+class OtherSource(InvalidField):
+    """The source and the first index of a list stay as they were: what is done is known by its index."""
+
+    hint = "Put them back, and make another Worklist for other items."
+
+
 def rules_of(spec: o.WorklistSpec) -> Rules:
     """Give the ledger's rules for a spec. A Block is a slot, so a worker has one lease."""
     block = BlockRule(spec.block.size, spec.block.seconds or BlockRule().seconds, spec.block.max)
@@ -41,7 +47,7 @@ def rules_of(spec: o.WorklistSpec) -> Rules:
         items_per_second=spec.items_per_second,
         parked=spec.max_parked,
     )
-    return Rules(block, spec.lease_seconds, limits, spec.attempts, stop_after_results=spec.stop_after_results)
+    return Rules(block, spec.lease_seconds, limits, spec.attempts)
 
 
 def size_of(spec: o.WorklistSpec) -> int:
@@ -51,6 +57,12 @@ def size_of(spec: o.WorklistSpec) -> int:
         message = "The list goes past index 2^53-1, the last one that a number in Kubernetes' JSON holds."
         raise InvalidField(message, field="source", hint="Serve it with `teamtask serve`, where indices are unbounded.")
     return size
+
+
+def fingerprint_of(spec: o.WorklistSpec) -> str:
+    """Give what stays the same as long as every index means the same item."""
+    source = source_from_definition(spec.source)
+    return f"{spec.start_index}+{source.size}:{source.fingerprint}"
 
 
 def lease_id(block: o.Block, sequence: int) -> str:
@@ -70,6 +82,8 @@ def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float)
     spec that cannot be worked.
     """
     spec, status = worklist.spec, worklist.status
+    if status.fingerprint and status.fingerprint != fingerprint_of(spec):
+        raise OtherSource
     start, size = spec.start_index, size_of(spec)
     state = _STATES.get(status.phase, ListState.RUNNING)
     ledger = Ledger(Created(rules_of(spec), start, size, state, now, EPOCH))
@@ -82,7 +96,8 @@ def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float)
     for index in ledger.parked:
         taken.add(index, index + 1)
     for block in blocks:
-        _restore_lease(ledger, taken, block, now)
+        if block.status.worklist_uid == worklist.metadata.uid:  # not of a deleted list that had this name
+            _restore_lease(ledger, taken, block, now)
     _give_back_the_rest(ledger, taken)
     return ledger
 

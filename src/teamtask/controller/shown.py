@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from teamtask.controller.restored import PHASES, lease_id
+from teamtask.controller.restored import PHASES, fingerprint_of, lease_id
 from teamtask.kube import objects as o
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.list_state import FINISHED, ListState
@@ -23,9 +23,11 @@ _WHY = {
     "LimitReached": "As many blocks are handed out as may be, of the list or of this holder.",
     "NoWork": "Everything is handed out.",
     "Suspended": "The list is suspended.",
+    "Throttled": "What is done lies in too many ranges: nothing new is handed out until some of them merge.",
     "UnreadableReport": "The indices in report.done are no interval text within the assignment.",
     "Expired": "Nothing was reported for the length of a lease: the range is handed out again.",
     "Finished": "The list is finished.",
+    "NoSuchList": "There is no Worklist of this name.",
 }
 
 
@@ -46,6 +48,7 @@ def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.Workl
         conditions=_conditions(ledger, worklist, now),
         phase=PHASES[ledger.state],
         size=ledger.size,
+        fingerprint=fingerprint_of(worklist.spec),
         frontier=ledger.frontier,
         completed=interval_text(ledger.done),
         parked=interval_text(parked),
@@ -110,16 +113,16 @@ def _condition(
     return made
 
 
-def block_status(ledger: Ledger, block: o.Block, slot: Slot, now: float) -> o.BlockStatus:
+def block_status(ledger: Ledger, worklist_uid: str, block: o.Block, slot: Slot, now: float) -> o.BlockStatus:
     """Give the status of a block: its assignment, or why it has none."""
     lease = ledger.leases.get(lease_id(block, slot.sequence))
     if lease is not None:
-        return _with_work(block, slot, lease, now)
+        return _with_work(worklist_uid, block, slot, lease, now)
     before = block.status
     phase, reason = o.PENDING, slot.reason or "NoWork"
     if ledger.state in FINISHED:
         phase, reason = "Closed", "Finished"
-    elif has_vanished(ledger, block, slot):
+    elif has_vanished(ledger, worklist_uid, block, slot):
         phase, reason = "Expired", "Expired"
     kept = before if phase == "Expired" else o.BlockStatus()
     fact = (False, reason, _WHY[reason])
@@ -128,6 +131,7 @@ def block_status(ledger: Ledger, block: o.Block, slot: Slot, now: float) -> o.Bl
         phase=phase,
         ready="0/1",
         sequence=slot.sequence,
+        worklist_uid=worklist_uid,
         observed_generation=slot.generation,
         restarts=before.restarts,
         expires_at=None,
@@ -136,16 +140,30 @@ def block_status(ledger: Ledger, block: o.Block, slot: Slot, now: float) -> o.Bl
     )
 
 
-def has_vanished(ledger: Ledger, block: o.Block, slot: Slot) -> bool:
+def unlisted_status(block: o.Block, now: float) -> o.BlockStatus:
+    """Give the status of a block whose list is not there: not yet, or, if it had work, no more."""
+    before = block.status
+    fact = (False, "NoSuchList", _WHY["NoSuchList"])
+    return o.BlockStatus(
+        phase="Closed" if before.sequence else o.PENDING,
+        sequence=before.sequence,
+        observed_generation=block.metadata.generation,
+        conditions=[_condition("Ready", before.conditions, fact, block.metadata.generation, now)],
+    )
+
+
+def has_vanished(ledger: Ledger, worklist_uid: str, block: o.Block, slot: Slot) -> bool:
     """Tell whether a block has lost its range while its holder said nothing; not where another one has done it."""
     before = block.status
-    if before.phase not in {"Ready", "Expired"} or slot.generation != before.observed_generation:
+    if before.worklist_uid != worklist_uid or before.phase not in {"Ready", "Expired"}:
+        return False  # it had a range of a deleted list that had this name, or none
+    if slot.generation != before.observed_generation:
         return False
     ranges = IntervalSet((one.index, one.index + one.size) for one in before.assignments)
     return before.phase == "Expired" or not ledger.done.covers_all(ranges)
 
 
-def _with_work(block: o.Block, slot: Slot, lease: Lease, now: float) -> o.BlockStatus:
+def _with_work(worklist_uid: str, block: o.Block, slot: Slot, lease: Lease, now: float) -> o.BlockStatus:
     assignments = [
         o.Assignment(index, min(lease.block_size, lease.stop - index))
         for index in range(lease.start, lease.stop, lease.block_size)
@@ -158,6 +176,7 @@ def _with_work(block: o.Block, slot: Slot, lease: Lease, now: float) -> o.BlockS
         phase="Ready",
         ready="1/1",
         sequence=slot.sequence,
+        worklist_uid=worklist_uid,
         observed_generation=slot.generation,
         index=unfinished.index,
         size=unfinished.size,

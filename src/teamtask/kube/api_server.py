@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 10.0
 WATCH_SECONDS = 300
+SILENCE_SECONDS_MAX = 90.0  # of a watch: there is a bookmark each minute
 CONNECTIONS_MAX = 16
-CONFLICT, NOT_FOUND, GONE = 409, 404, 410
+CONFLICT, NOT_FOUND, GONE, TOO_MANY_REQUESTS, SERVER_ERRORS = 409, 404, 410, 429, 500
+UNREACHED = 0
 MERGE_PATCH = "application/merge-patch+json"
 OK_END = 400
 
@@ -30,6 +32,11 @@ class KubernetesError(TeamtaskError):
         """Keep the HTTP status."""
         super().__init__(message, hint=hint)
         self.status = status
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether asking again may help."""
+        return self.status in (UNREACHED, TOO_MANY_REQUESTS) or self.status >= SERVER_ERRORS
 
 
 class ApiServer:
@@ -63,17 +70,23 @@ class ApiServer:
         )
 
     def call(
-        self, method: str, path: str, body: object = None, query: Mapping[str, str | int] | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: Mapping[str, str | int] | None = None,
+        *,
+        seconds: float = CALL_SECONDS,
     ) -> dict[str, Any]:
-        """Make a call and give the document of its answer. Raises KubernetesError."""
-        response = self._request(method, path, body, query, stream=False)
+        """Make a call and give the document of its answer, after twice `seconds` at most. Raises KubernetesError."""
+        response = self._request(method, path, body, query, seconds)
         return dict(json.loads(response.data)) if response.data else {}
 
     def watch(self, path: str, query: Mapping[str, str | int]) -> Iterator[dict[str, Any]]:
         """Give the events of a watch as they come, until the API server ends it. Raises KubernetesError."""
         asked: dict[str, str | int] = {"watch": 1, "allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
         asked |= query
-        response = self._request("GET", path, None, asked, stream=True)
+        response = self._request("GET", path, None, asked, SILENCE_SECONDS_MAX, stream=True)
         try:
             rest = b""
             for part in response.stream():
@@ -86,7 +99,14 @@ class ApiServer:
             response.close()
 
     def _request(
-        self, method: str, path: str, body: object, query: Mapping[str, str | int] | None, *, stream: bool
+        self,
+        method: str,
+        path: str,
+        body: object,
+        query: Mapping[str, str | int] | None,
+        seconds: float,
+        *,
+        stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json"}
         settings: Any = self._configuration.auth_settings()  # asked each time: tokens of pods change
@@ -95,11 +115,10 @@ class ApiServer:
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
-        read_seconds = WATCH_SECONDS + CALL_SECONDS if stream else CALL_SECONDS
         try:
             response = self._pool.request(
                 method, url, headers=headers, body=None if body is None else json.dumps(body).encode(),
-                timeout=urllib3.Timeout(connect=CALL_SECONDS, read=read_seconds), preload_content=not stream,
+                timeout=urllib3.Timeout(connect=min(seconds, CALL_SECONDS), read=seconds), preload_content=not stream,
             )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
             hint = "`kubectl get --raw=/readyz` tells whether it answers."

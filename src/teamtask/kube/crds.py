@@ -21,7 +21,7 @@ _WORKLIST_COLUMNS = (
     ("Status", "string", ".status.phase", 0),
     ("Progress", "string", ".status.progress", 0),
     ("Active", "integer", ".status.activeBlocks", 0),
-    ("Failed", "integer", ".status.failedItems", 0),
+    ("Failed", "integer", ".status.parkedItems", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Done", "string", ".status.completed", 1),
     ("BlockSize", "integer", ".status.effectiveBlockSize", 1),
@@ -29,7 +29,11 @@ _WORKLIST_COLUMNS = (
 )
 _FIRST_STATUS = {"phase": o.PENDING, "ready": "0/1", "restarts": 0, "index": o.PENDING, "size": o.PENDING}
 _HOLDER_STAYS = {
-    "rule": "self.listRef == oldSelf.listRef && self.holder == oldSelf.holder",
+    "rule": (
+        "self.listRef == oldSelf.listRef && self.holder == oldSelf.holder"
+        " && has(self.holderPod) == has(oldSelf.holderPod)"
+        " && (!has(self.holderPod) || self.holderPod == oldSelf.holderPod)"
+    ),
     "message": "A block keeps its list and its holder: create another one.",
 }
 

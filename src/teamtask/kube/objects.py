@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from teamtask.ledger.rules import Attempts, BlockSeconds, LeaseSeconds, MoreThanNone, Parked
+from teamtask.ledger.rules import Attempts, BlockSeconds, LeaseSeconds, MoreThanNone
 
 GROUP = "teamtask.io"
 VERSION = "v1alpha1"
@@ -19,13 +19,14 @@ FINALIZER = f"{GROUP}/uncounted"
 INDEX_MAX = 2**53 - 1
 BLOCKS_MAX = 10_000  # of one list
 PENDING = "Pending"
-RANGES_CHARACTERS_MAX = 24_576  # of the interval texts in a Worklist, which is to stay below 32 KiB
+RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more nothing new is handed out
 MESSAGE_CHARACTERS_MAX = 1_024
 
 Index = Annotated[int, Meta(ge=0, le=INDEX_MAX)]
 Count = Annotated[int, Meta(ge=1, le=INDEX_MAX)]
 Text = Annotated[str, Meta(max_length=MESSAGE_CHARACTERS_MAX)]
-IntervalText = Annotated[str, Meta(max_length=RANGES_CHARACTERS_MAX)]
+IntervalText = Annotated[str, Meta(max_length=65_536)]  # with a thousand ranges more that one report may bring
+DoneText = Annotated[str, Meta(max_length=RANGES_CHARACTERS_MAX)]
 
 
 class _Object(Struct, frozen=True, rename="camel"):
@@ -51,8 +52,7 @@ class WorklistSpec(_Object, frozen=True):
     lease_seconds: LeaseSeconds = 60.0
     items_per_second: MoreThanNone | None = None
     attempts: Attempts = 3
-    max_parked: Parked = 1_000
-    stop_after_results: Count | None = None
+    max_parked: Annotated[int, Meta(ge=0, le=1_000)] = 1_000
     suspend: bool = False
 
 
@@ -74,6 +74,7 @@ class WorklistStatus(_Object, frozen=True):
     conditions: list[Condition] = []
     phase: str = ""
     size: Index = 0
+    fingerprint: str = ""
     frontier: Index = 0
     completed: IntervalText = ""
     parked: IntervalText = ""
@@ -93,7 +94,8 @@ class Report(_Object, frozen=True):
 
     sequence: Annotated[int, Meta(ge=0)]
     state: Annotated[str, Meta(pattern="^(Working|Completed|Failed|Released)$")]
-    done: IntervalText = ""
+    done: DoneText = ""
+    renew_time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
     failed_at: Index | None = None
     message: Text = ""
 
@@ -126,6 +128,7 @@ class BlockStatus(_Object, frozen=True):
     phase: Annotated[str, Meta(pattern="^(Pending|Ready|Completed|Failed|Expired|Closed)$")] = PENDING
     ready: str = "0/1"
     sequence: int = 0
+    worklist_uid: str = ""
     observed_generation: int = 0
     index: int | str = PENDING
     size: int | str = PENDING

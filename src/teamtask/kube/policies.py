@@ -12,6 +12,7 @@ from teamtask.kube import objects as o
 
 NAME = f"blocks.{o.GROUP}"
 _POD = "authentication.kubernetes.io/pod-name"
+_HAS_POD = f"has(request.userInfo.extra) && '{_POD}' in request.userInfo.extra"
 
 _NOT_OURS = [
     {
@@ -30,7 +31,7 @@ _VARIABLES = [
     {"name": "block", "expression": "request.operation == 'DELETE' ? oldObject : object"},
     {
         "name": "pod",
-        "expression": f"'{_POD}' in request.userInfo.extra ? request.userInfo.extra['{_POD}'][0] : ''",
+        "expression": f"{_HAS_POD} ? request.userInfo.extra['{_POD}'][0] : ''",
     },
     {"name": "holderPod", "expression": "has(variables.block.spec.holderPod) ? variables.block.spec.holderPod : ''"},
 ]
