@@ -20,11 +20,11 @@ from teamtask.ledger.ledger import Ledger
 from teamtask.ledger.list_state import FINISHED, ListState, Move
 
 if TYPE_CHECKING:
-    from teamtask.ledger.commands import Command, Reply
+    from teamtask.ledger.commands import Command, Reply, ReportReply
 
 ASSIGNMENTS_MAX = 16
 MOMENT_SECONDS = 0.001
-GONE = Failure("The block was deleted, and nothing of it had been done.")
+DELETED = Failure("The block was deleted, and nothing of it had been done.")
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
 
 
@@ -128,24 +128,23 @@ def _follow_spec(ledger: Ledger, spec: o.WorklistSpec, now: float) -> None:
 def _take_report(working: Working, block: o.Block, now: float) -> None:
     """Record what a holder reports, once for each change of the spec; a block that goes gives back what it holds."""
     ledger, slot = working.ledger, working.slots[block.metadata.uid]
-    held = ledger.leases.get(lease_id(block, slot.sequence))
-    reports: list[Report] = []
     if block.metadata.generation != slot.generation:
+        held = ledger.leases.get(lease_id(block, slot.sequence))
         told = report_of(block, held, in_order=is_scattered(ledger))
         slot.generation, slot.reason = block.metadata.generation, told.wrong
-        if told.report is not None:
-            reports.append(told.report)
-    for report in reports:
-        # Not after another one's expiry, who may be next to report.
-        then = min(now, ledger.next_expiry - MOMENT_SECONDS)
-        answer = _carry_out(ledger, Exchange(key_of(block), (report,)), then).reports[0]
-        if answer.status == "error":
+        if told.report is not None and _report(ledger, block, told.report, now).status == "error":
             slot.reason = UNREADABLE
     left = ledger.leases.get(lease_id(block, slot.sequence))
     if left is not None and block.metadata.deletion_timestamp is not None:
         # Who went without a word, and had done nothing, may have been killed by an item.
-        gone = Report(left.id, left.start, left.start, error=None if left.got_on else GONE, release=left.got_on)
-        _carry_out(ledger, Exchange(key_of(block), (gone,)), min(now, ledger.next_expiry - MOMENT_SECONDS))
+        gone = Report(left.id, left.start, left.start, error=None if left.got_on else DELETED, release=left.got_on)
+        _report(ledger, block, gone, now)
+
+
+def _report(ledger: Ledger, block: o.Block, report: Report, now: float) -> ReportReply:
+    """Carry out a report as before the next expiry: whoever would expire may be the next to report."""
+    then = min(now, ledger.next_expiry - MOMENT_SECONDS)
+    return _carry_out(ledger, Exchange(key_of(block), (report,)), then).reports[0]
 
 
 def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) -> None:

@@ -67,7 +67,7 @@ class Reflector:
                     is_listed = True
                 self._watch()
                 failures = 0
-            except Exception as error:  # noqa: BLE001 - see above
+            except Exception as error:  # noqa: BLE001 - this thread must not end
                 is_listed = False
                 if isinstance(error, KubernetesError) and error.status == GONE and not failures:
                     failures = 1

@@ -42,7 +42,7 @@ def rules_of(spec: o.WorklistSpec) -> Rules:
     limits = Limits(
         blocks_per_worker=1,
         blocks_per_principal=spec.blocks_per_holder,
-        workers_per_principal=10 * o.BLOCKS_MAX,
+        workers_per_principal=10 * o.BLOCKS_MAX,  # those that wait count too
         workers=10 * o.BLOCKS_MAX,
         items_per_second=spec.items_per_second,
         parked=spec.max_parked,

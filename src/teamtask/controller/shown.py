@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from teamtask.controller.restored import PHASES, fingerprint_of, lease_id
 from teamtask.kube import objects as o
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.list_state import FINISHED, ListState
+from teamtask.wire.dates import rfc_3339
 from teamtask.wire.interval_text import interval_text
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ _WHY = {
 }
 
 
-def rfc_3339(date: float) -> str:
-    """Write a date (seconds since 1970) as Kubernetes does."""
-    return datetime.fromtimestamp(date, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.WorklistStatus:
     """Give the status of a list; a date once set stays, and a condition has the date of its last change."""
     before, finished = worklist.status, ledger.state in FINISHED
@@ -48,7 +43,7 @@ def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.Workl
         conditions=_conditions(ledger, worklist, now),
         phase=PHASES[ledger.state],
         size=ledger.size,
-        fingerprint=fingerprint_of(worklist.spec),
+        fingerprint=before.fingerprint or fingerprint_of(worklist.spec),
         frontier=ledger.frontier,
         completed=interval_text(ledger.done),
         parked=interval_text(parked),

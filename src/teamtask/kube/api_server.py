@@ -55,7 +55,7 @@ class ApiServer:
             raise KubernetesError("The client for Kubernetes is not installed.", hint=hint) from error
         self._configuration = Configuration()
         try:
-            config.load_config(context=context, client_configuration=self._configuration)  # type: ignore[no-untyped-call]
+            config.load_config(context=context, client_configuration=self._configuration)  # type: ignore[no-untyped-call] # has none
         except config.ConfigException as error:
             hint = "Set KUBECONFIG, or run this in a pod; `kubectl config get-contexts` lists the contexts."
             raise KubernetesError(f"There are no credentials for Kubernetes: {error}", hint=hint) from error

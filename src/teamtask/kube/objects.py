@@ -17,7 +17,7 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 FINALIZER = f"{GROUP}/uncounted"
 INDEX_MAX = 2**53 - 1
-BLOCKS_MAX = 10_000  # of one list
+BLOCKS_MAX = 10_000  # of one list, handed out at once
 PENDING = "Pending"
 RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more nothing new is handed out
 MESSAGE_CHARACTERS_MAX = 1_024
@@ -47,8 +47,8 @@ class WorklistSpec(_Object, frozen=True):
     source: dict[str, Any]
     start_index: Index = 0
     block: BlockSize = BlockSize()
-    max_active_blocks: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
-    blocks_per_holder: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    max_active_blocks: Annotated[int, Meta(ge=1, le=BLOCKS_MAX)] = 1_000
+    blocks_per_holder: Annotated[int, Meta(ge=1, le=BLOCKS_MAX)] = 1_000
     lease_seconds: LeaseSeconds = 60.0
     items_per_second: MoreThanNone | None = None
     attempts: Attempts = 3

@@ -1,4 +1,4 @@
-"""`roles`: what controller, workers, editors and viewers may do with our objects; each verb is one that is used."""
+"""`roles`: what controller, workers, editors and viewers may do with our objects."""
 
 from __future__ import annotations
 

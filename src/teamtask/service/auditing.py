@@ -9,7 +9,7 @@ import msgspec
 
 from teamtask.access import SiteAction
 from teamtask.service.directory import check_site
-from teamtask.service.views import rfc_3339
+from teamtask.wire.dates import rfc_3339
 from teamtask.wire.views import AuditEntry, Page, wire_integers
 
 if TYPE_CHECKING:

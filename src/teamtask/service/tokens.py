@@ -16,7 +16,7 @@ from teamtask.access import ROLES, Principal, SiteAction, SiteRole
 from teamtask.ledger.errors import InvalidField, TeamtaskError
 from teamtask.service.auditing import audit
 from teamtask.service.directory import KNOWN_SECONDS, check_site
-from teamtask.service.views import rfc_3339
+from teamtask.wire.dates import rfc_3339
 from teamtask.wire.requests import check_name
 from teamtask.wire.views import NewTokenShown, Page, Token
 

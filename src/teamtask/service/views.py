@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.list_state import FINISHED, ListState
 from teamtask.service.list_source import grown_definition
 from teamtask.wire import views as wire
+from teamtask.wire.dates import rfc_3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,11 +160,6 @@ def remaining_of(view: ListView) -> Remaining:
 
 def _as_float(number: int) -> float:
     return float(number) if number.bit_length() <= _FLOAT_BITS else math.inf
-
-
-def rfc_3339(date: float) -> str:
-    """Write a date (seconds since 1970) as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(date, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _is_active(view: ListView, worker: Worker) -> bool:
