@@ -26,7 +26,15 @@ _WORKLIST_COLUMNS = (
     ("Done", "string", ".status.completed", 1),
     ("BlockSize", "integer", ".status.effectiveBlockSize", 1),
     ("Rate", "string", ".status.rate", 1),
+    ("ETA", "string", ".status.eta", 1),
 )
+_SCALE = {
+    "scale": {
+        "specReplicasPath": ".spec.workers.replicas",
+        "statusReplicasPath": ".status.workerPods",
+        "labelSelectorPath": ".status.workerSelector",
+    }
+}
 _FIRST_STATUS = {"phase": o.PENDING, "ready": "0/1", "restarts": 0, "index": o.PENDING, "size": o.PENDING}
 _HOLDER_STAYS = {
     "rule": (
@@ -44,15 +52,19 @@ def definitions() -> list[dict[str, Any]]:
     block = _schema(o.BlockSpec, o.BlockStatus, "A claim: whoever wants work creates one, and is given a range.")
     block["properties"]["status"]["default"] = _FIRST_STATUS
     block["properties"]["spec"]["x-kubernetes-validations"] = [_HOLDER_STAYS]
-    worklist["properties"]["spec"]["properties"]["source"]["x-kubernetes-preserve-unknown-fields"] = True
     return [
-        _definition("Worklist", "worklists", ["lists", "list"], worklist, _WORKLIST_COLUMNS),
-        _definition("Block", "blocks", [], block, _BLOCK_COLUMNS),
+        _definition("Worklist", "worklists", ["lists", "list"], worklist, _WORKLIST_COLUMNS, _SCALE),
+        _definition("Block", "blocks", [], block, _BLOCK_COLUMNS, {}),
     ]
 
 
 def _definition(
-    kind: str, plural: str, short: list[str], schema: dict[str, Any], columns: tuple[tuple[str, str, str, int], ...]
+    kind: str,
+    plural: str,
+    short: list[str],
+    schema: dict[str, Any],
+    columns: tuple[tuple[str, str, str, int], ...],
+    subresources: dict[str, Any],
 ) -> dict[str, Any]:
     names = {"kind": kind, "plural": plural, "singular": kind.lower(), "shortNames": short, "categories": ["teamtask"]}
     shown = [
@@ -64,7 +76,7 @@ def _definition(
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
-        "subresources": {"status": {}},
+        "subresources": {"status": {}, **subresources},
         "additionalPrinterColumns": shown,
     }
     return {
@@ -112,6 +124,10 @@ def _value(annotation: Any, *, defaults: bool) -> dict[str, Any]:  # noqa: ANN40
     """Give the structural schema of a field: msgspec's own, without what Kubernetes does not know."""
     kinds, components = msgspec.json.schema_components([annotation], ref_template="{name}")
     schema = kinds[0]
+    if not schema:  # any JSON, and null is one
+        return {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
+    if schema == {"type": "object"}:
+        return schema | {"x-kubernetes-preserve-unknown-fields": True}
     options = [option for option in schema.pop("anyOf", []) if option.get("type") != "null"]
     if len(options) > 1:
         return {"x-kubernetes-int-or-string": True}
@@ -121,7 +137,7 @@ def _value(annotation: Any, *, defaults: bool) -> dict[str, Any]:  # noqa: ANN40
         return _object(named[schema["$ref"]], defaults=defaults)
     if "$ref" in schema.get("items", {}):
         kind = named[schema["items"]["$ref"]]
-        keys = {"Condition": ["type"], "Assignment": ["index"]}[kind.__name__]
+        keys = {"Condition": ["type"], "Assignment": ["index"], "ReportedResult": ["index"]}[kind.__name__]
         listed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
         return schema | {"items": _object(kind, defaults=defaults)} | listed
     assert not components, schema

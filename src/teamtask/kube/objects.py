@@ -21,6 +21,7 @@ BLOCKS_MAX = 10_000  # of one list, handed out at once
 PENDING = "Pending"
 RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more nothing new is handed out
 MESSAGE_CHARACTERS_MAX = 1_024
+RESULTS_MAX = 1_000  # of one report
 
 Index = Annotated[int, Meta(ge=0, le=INDEX_MAX)]
 Count = Annotated[int, Meta(ge=1, le=INDEX_MAX)]
@@ -41,6 +42,27 @@ class BlockSize(_Object, frozen=True):
     max: Count | None = None
 
 
+class ResultsPlace(_Object, frozen=True):
+    """Where results are kept."""
+
+    config_map: Annotated[str, Meta(max_length=253)] = ""
+
+
+class Rerun(_Object, frozen=True):
+    """Which indices are to be worked again."""
+
+    revision: Annotated[int, Meta(ge=1, le=INDEX_MAX)]
+    ranges: DoneText
+
+
+class Workers(_Object, frozen=True):
+    """Pods that work the list, made by the controller."""
+
+    template: dict[str, Any]
+    mode: Annotated[str, Meta(pattern="^(Pool|PodPerBlock)$")] = "Pool"
+    replicas: Annotated[int, Meta(ge=0, le=BLOCKS_MAX)] = 1
+
+
 class WorklistSpec(_Object, frozen=True):
     """What is to be worked through, and how."""
 
@@ -53,7 +75,15 @@ class WorklistSpec(_Object, frozen=True):
     items_per_second: MoreThanNone | None = None
     attempts: Attempts = 3
     max_parked: Annotated[int, Meta(ge=0, le=1_000)] = 1_000
+    fold: Any = None
+    stop_after_results: Count | None = None
+    results: ResultsPlace = ResultsPlace()
+    only: DoneText = ""
+    rerun: Rerun | None = None
+    workers: Workers | None = None
     suspend: bool = False
+    active_deadline_seconds: Count | None = None
+    ttl_seconds_after_finished: Index | None = None
 
 
 class Condition(_Object, frozen=True, kw_only=True):
@@ -82,11 +112,25 @@ class WorklistStatus(_Object, frozen=True):
     failed_items: Index = 0
     parked_items: Index = 0
     active_blocks: int = 0
+    results: Index = 0
+    fold: Any = None
+    rerun_revision: Index = 0
+    worker_pods: int = 0
+    worker_selector: str = ""
     progress: str = ""
     rate: str = ""
+    eta: str = ""
     effective_block_size: Index = 0
     start_time: str | None = None
     completion_time: str | None = None
+
+
+class ReportedResult(_Object, frozen=True):
+    """What came of one index."""
+
+    index: Index
+    value: Any = None
+    ok: bool = True
 
 
 class Report(_Object, frozen=True):
@@ -98,6 +142,8 @@ class Report(_Object, frozen=True):
     renew_time: Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None = None
     failed_at: Index | None = None
     message: Text = ""
+    results: Annotated[list[ReportedResult], Meta(max_length=RESULTS_MAX)] = []
+    fold: Any = None
 
 
 class ListReference(_Object, frozen=True):
