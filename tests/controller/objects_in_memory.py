@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from teamtask.controller.reconcile import Plan, Working, begin, reconcile
+from teamtask.controller.reconcile import begin, reconcile
 from teamtask.kube import objects as o
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from teamtask.controller.working import Plan, Working
 
 
 class Objects:
@@ -20,6 +22,7 @@ class Objects:
         self.now = 1_000_000.0
         self.worklist = o.read_worklist({"metadata": {"name": "list", "uid": "w", "generation": 1}, "spec": spec})
         self.blocks: dict[str, o.Block] = {}
+        self.results: dict[str, str] = {}
         self.working: Working | None = None
         self._made = 0
 
@@ -60,9 +63,11 @@ class Objects:
         """Reconcile and carry out; with `writes` so many only, and then the controller is ended."""
         blocks = list(self.blocks.values())
         if self.working is None:
-            self.working = begin(self.worklist, blocks, self.now)
+            self.working = begin(self.worklist, blocks, self.results, self.now)
         plan = reconcile(self.working, self.worklist, blocks, self.now)
-        steps: list[Callable[[], None]] = [lambda: self._put_worklist(plan)]
+        steps: list[Callable[[], None]] = [lambda: self._keep(plan)] if plan.results else []
+        steps += [lambda: self._put_worklist(plan)]
+        steps += [lambda: self._withdraw(plan)] if plan.withdrawn else []
         steps += [lambda name=name, status=status: self._put(name, status) for name, status in plan.blocks.items()]
         steps += [lambda name=name: self._let_go(name) for name in plan.counted]
         for step in steps[:writes]:
@@ -70,6 +75,13 @@ class Objects:
         if writes is not None:
             self.working = None
         return plan
+
+    def _keep(self, plan: Plan) -> None:
+        self.results |= {str(index): row for index, row in plan.results.items()}
+
+    def _withdraw(self, plan: Plan) -> None:
+        for index in plan.withdrawn:
+            del self.results[str(index)]
 
     def _put_worklist(self, plan: Plan) -> None:
         self.worklist = replace(self.worklist, status=plan.worklist)

@@ -7,11 +7,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from objects_in_memory import Objects
 
 from teamtask.controller.restored import restored_ledger
+from teamtask.kube import objects as o
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.invariants import check_invariants
 from teamtask.wire.interval_text import interval_text, parse_intervals
 
 SIZE = 60
+
+
+def results(indices: set[int]) -> list[o.ReportedResult]:
+    return [o.ReportedResult(index, {"square": index**2}, ok=index % 3 > 0) for index in indices]
+
+
 NAMES = st.sampled_from("abcdef")
 
 
@@ -37,7 +44,7 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def complete(self, name: str) -> None:
         if held := self.held(name):
-            self.objects.report(name, "Completed")
+            self.objects.report(name, "Completed", results=results(set(held)))
             self.reported |= set(held)
 
     @rule(name=NAMES, state=st.sampled_from(["Working", "Failed", "Released"]), data=st.data())
@@ -48,7 +55,7 @@ class ControllerMachine(RuleBasedStateMachine):
         done = set(data.draw(st.lists(st.sampled_from(held))))
         text = interval_text(IntervalSet((index, index + 1) for index in done))
         at = data.draw(st.none() | st.sampled_from(held)) if state == "Failed" else None
-        self.objects.report(name, state, done=text, failed_at=at)
+        self.objects.report(name, state, done=text, failed_at=at, results=results(done))
         self.reported |= done
 
     @rule(name=NAMES)
@@ -68,6 +75,12 @@ class ControllerMachine(RuleBasedStateMachine):
     @rule(suspend=st.booleans())
     def suspend(self, *, suspend: bool) -> None:
         self.objects.change(suspend=suspend)
+
+    @rule(first=st.integers(0, SIZE - 1), size=st.integers(1, 20))
+    def rerun(self, first: int, size: int) -> None:
+        before = self.objects.worklist.spec.rerun
+        ranges = f"{first}-{min(first + size, SIZE) - 1}"
+        self.objects.change(rerun=o.Rerun(before.revision + 1 if before else 1, ranges))
 
     @rule()
     def reconcile(self) -> None:
@@ -104,11 +117,15 @@ class ControllerMachine(RuleBasedStateMachine):
                 break
             self.objects.now += 31
             for name in ("last-1", "last-2"):
-                if self.held(name):
-                    self.objects.report(name, "Completed")
+                self.complete(name)
         status = self.objects.worklist.status
         assert status.completed_items + status.parked_items == SIZE
         assert status.phase == ("CompleteExcept" if status.parked_items else "Complete")
+        done = parse_intervals(status.completed, 0, SIZE) if status.completed else IntervalSet()
+        kept = {int(index) for index in self.objects.results}
+        assert kept == {index for start, stop in done for index in range(start, stop)}, "each has its result"
+        assert status.results == len(kept)
+        assert status.failed_items == status.parked_items + sum(index % 3 == 0 for index in kept)
 
 
 TestControllerMachine = ControllerMachine.TestCase

@@ -12,8 +12,9 @@ import msgspec
 import structlog
 
 from teamtask.controller.observed import ListKey, Observed
-from teamtask.controller.reconcile import Overtaken, Working, begin, reconcile
+from teamtask.controller.reconcile import Overtaken, begin, reconcile
 from teamtask.controller.reflector import Reflector
+from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
 from teamtask.kube import objects as o
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from teamtask.controller.leadership import Leadership
+    from teamtask.controller.working import Plan, Working
     from teamtask.kube.api_server import ApiServer
 
 WRITERS = 8  # calls to the API server at once
@@ -49,6 +51,7 @@ class Controller:
         self._stopping = threading.Event()
         self._observed = Observed()
         self._working: dict[ListKey, Working] = {}
+        self._results: dict[ListKey, ResultsMap] = {}
         self._reflectors = [
             Reflector(server, o.path("worklists", namespace), self._observed.worklists),
             Reflector(server, o.path("blocks", namespace), self._observed.blocks),
@@ -98,6 +101,7 @@ class Controller:
                 return self._reconcile(key, worklist, blocks)
             if not self._observed.worklists.is_unreadable(key):
                 self._working.pop(key, None)
+                self._results.pop(key, None)
                 self._all([partial(self._close, block) for block in blocks])
         except Exception as error:  # noqa: BLE001 - one list's trouble is not the others'
             # Nobody knows what was written: the objects do, and the ledger is made from them again.
@@ -113,19 +117,45 @@ class Controller:
         try:
             working = self._working.get(key)
             if working is None or not _is_of(working, worklist):
-                working = self._working[key] = begin(worklist, blocks, now)
+                self._working.pop(key, None)
+                results = self._results[key] = ResultsMap(self._server, worklist)
+                working = self._working[key] = begin(worklist, blocks, results.read(), now)
             plan = reconcile(working, worklist, blocks, now)
+        except KubernetesError:
+            raise
         except TeamtaskError as error:
             self._refuse(key, worklist, blocks, error)
-            return None
+            return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else None
+        self._carry_out(key, working, worklist, blocks, plan)
+        return plan.wake_seconds
+
+    def _carry_out(
+        self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan
+    ) -> None:
+        """Write what is planned: results first, then that they count, then what follows from that."""
+        if plan.results:
+            self._results[key].write(plan.results)
         if plan.worklist != worklist.status:
             working.written = self._write_worklist(worklist, plan.worklist)
+        if plan.withdrawn:
+            self._results[key].remove(plan.withdrawn)
         by_name = {block.metadata.name: block for block in blocks}
         self._all(
             [partial(self._write_block, by_name[name], status) for name, status in plan.blocks.items()]
             + [partial(self._let_go, by_name[name]) for name in plan.counted]
         )
-        return plan.wake_seconds
+        if plan.is_over:
+            self._delete(worklist)
+
+    def _delete(self, worklist: o.Worklist) -> None:
+        """Delete a list, if it is still this one."""
+        metadata = worklist.metadata
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": metadata.uid}}
+        try:
+            self._server.call("DELETE", f"{o.path('worklists', metadata.namespace)}/{metadata.name}", body)
+        except KubernetesError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
 
     def _refuse(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block], error: TeamtaskError) -> None:
         """Say why a list is not worked; what is deleted may go, if there is no ledger to count it."""
@@ -204,5 +234,6 @@ class Controller:
 
 
 def _is_of(working: Working, worklist: o.Worklist) -> bool:
-    """Tell whether a ledger is of this very list, and nobody else has written to it."""
-    return worklist.metadata.uid == working.worklist.metadata.uid and worklist.status == working.written
+    """Tell whether a ledger is of this very list and its results, and nobody else has written to it."""
+    same = worklist.metadata.uid == working.worklist.metadata.uid and worklist.status == working.written
+    return same and worklist.spec.results == working.worklist.spec.results

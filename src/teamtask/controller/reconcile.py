@@ -8,23 +8,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
-
-from teamtask.controller.restored import EPOCH, OtherSource, key_of, lease_id, restored_ledger, rules_of
+from teamtask.controller.kept_results import KeptResults
+from teamtask.controller.restored import (
+    ENDED,
+    EPOCH,
+    OtherSource,
+    is_scattered,
+    key_of,
+    lease_id,
+    restored_ledger,
+    rules_of,
+)  # fmt: skip
 from teamtask.controller.shown import block_status, has_vanished, worklist_status
-from teamtask.controller.told import UNREADABLE, report_of
-from teamtask.kube import objects as o
-from teamtask.ledger.commands import ChangeRules, Exchange, Facts, Failure, MoveList, Report, Sweep, Want
-from teamtask.ledger.decide import carry_out
-from teamtask.ledger.ledger import Ledger
-from teamtask.ledger.list_state import FINISHED, ListState, Move
+from teamtask.controller.taken import take_report
+from teamtask.controller.working import Plan, Slot, Working, decide
+from teamtask.ledger.commands import (
+    ChangeRules,
+    Exchange,
+    Facts,
+    MoveList,
+    Report,
+    RerunDone,
+    Sweep,
+    Unpark,
+    Want,
+)
+from teamtask.ledger.errors import TeamtaskError
+from teamtask.ledger.list_state import ListState, Move
+from teamtask.wire.dates import seconds_of
+from teamtask.wire.interval_text import parse_intervals
 
 if TYPE_CHECKING:
-    from teamtask.ledger.commands import Command, Reply, ReportReply
+    from collections.abc import Mapping
+
+    from teamtask.kube import objects as o
+    from teamtask.ledger.ledger import Ledger
 
 ASSIGNMENTS_MAX = 16
-MOMENT_SECONDS = 0.001
-DELETED = Failure("The block was deleted, and nothing of it had been done.")
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
 
 
@@ -32,35 +52,17 @@ class Overtaken(Exception):
     """Somebody else has written to these objects since the ledger was made from them."""
 
 
-class Slot(Struct):
-    """What the controller knows of a block beyond the object, which may be older than what was written last."""
+def begin(worklist: o.Worklist, blocks: list[o.Block], results: Mapping[str, str], now: float) -> Working:
+    """Make what is needed to reconcile a list, with the data of the ConfigMap of its results.
 
-    sequence: int
-    generation: int  # of the spec that was taken into account
-    reason: str = ""  # why it has no work
-
-
-class Working(Struct):
-    """A list that is being worked through: its ledger, and the slots by the uids of their blocks."""
-
-    worklist: o.Worklist  # as it was when the ledger was made
-    ledger: Ledger
-    written: o.WorklistStatus  # what the object says, as far as it is known here
-    slots: dict[str, Slot] = field(default_factory=dict)
-
-
-class Plan(Struct):
-    """What is to be written, in this order; `wake_seconds` is when to look again though nothing happens."""
-
-    worklist: o.WorklistStatus
-    blocks: dict[str, o.BlockStatus] = field(default_factory=dict)
-    counted: list[str] = field(default_factory=list)  # blocks whose finalizer can go
-    wake_seconds: float | None = None
-
-
-def begin(worklist: o.Worklist, blocks: list[o.Block], now: float) -> Working:
-    """Make what is needed to reconcile a list. Raises a TeamtaskError for a spec that cannot be worked."""
-    return Working(worklist, restored_ledger(worklist, in_order(blocks), now), worklist.status)
+    Raises a TeamtaskError for a spec that cannot be worked.
+    """
+    kept = KeptResults(results)
+    ledger = restored_ledger(worklist, in_order(blocks), now)
+    stale = kept.outside(ledger.done)
+    kept.drop(stale)
+    revision = worklist.status.rerun_revision
+    return Working(worklist, ledger, worklist.status, kept, stale=stale, rerun_revision=revision)
 
 
 def in_order(blocks: list[o.Block]) -> list[o.Block]:
@@ -72,36 +74,44 @@ def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now
     """Decide for all blocks of a list, in the order in which they were made; `now` in seconds since 1970."""
     ledger = working.ledger
     _check_source(working.worklist.spec, worklist.spec)
-    _follow_spec(ledger, worklist.spec, now)
+    _follow_spec(working, worklist, now)
     plan = Plan(worklist.status)
+    _rerun(working, worklist.spec, plan, now)
     ordered = in_order(blocks)
     known = [block for block in ordered if _is_up_to_date(working, block)]
+    working.is_full = False
     for block in known:
-        _take_report(working, block, now)
-    _carry_out(ledger, Sweep(), now)  # last: a block whose report is in hand is alive
+        take_report(working, block, now, plan)
+    plan.withdrawn = [index for index in (*working.stale, *plan.withdrawn) if index not in plan.results]
+    working.stale = []
+    decide(ledger, Sweep(), now)  # last: a block whose report is in hand is alive
     for block in known:
-        if block.metadata.deletion_timestamp is not None:
-            plan.counted.append(block.metadata.name)
-        else:
+        slot = working.slots[block.metadata.uid]
+        if block.metadata.deletion_timestamp is None:
             _assign(working, worklist.spec, block, now)
+        elif slot.generation == block.metadata.generation:
+            plan.counted.append(block.metadata.name)
     for block in known:
         slot = working.slots[block.metadata.uid]
         status = block_status(ledger, worklist.metadata.uid, block, slot, now)
         if status != block.status and block.metadata.deletion_timestamp is None:
             plan.blocks[block.metadata.name] = status
     working.slots = {block.metadata.uid: working.slots[block.metadata.uid] for block in ordered}
-    plan.worklist = worklist_status(ledger, worklist, now)
-    if ledger.leases or ledger.returned.pieces:  # who may have a returned piece depends on who is active
-        plan.wake_seconds = max(0.05, min(ledger.next_expiry - now, ledger.rules.lease_seconds / 2))
-    waiting = ledger.state is ListState.RUNNING and len(ledger.leases) < len(ordered)
-    if worklist.spec.items_per_second is not None and waiting:
-        plan.wake_seconds = TOKENS_SECONDS
+    plan.worklist = worklist_status(working, worklist, now)
+    _end_in_time(plan, worklist, now)
+    plan.wake_seconds = _wake_seconds(working, worklist, len(ordered), now)
     return plan
 
 
 def _check_source(before: o.WorklistSpec, now: o.WorklistSpec) -> None:
     if (before.source, before.start_index) != (now.source, now.start_index):
         raise OtherSource
+
+
+def is_past_deadline(worklist: o.Worklist, now: float) -> bool:
+    """Tell whether a list has been worked for as long as it may be."""
+    seconds, started = worklist.spec.active_deadline_seconds, worklist.status.start_time
+    return seconds is not None and started is not None and now >= seconds_of(started) + seconds
 
 
 def _is_up_to_date(working: Working, block: o.Block) -> bool:
@@ -115,36 +125,44 @@ def _is_up_to_date(working: Working, block: o.Block) -> bool:
     return block.status.sequence == slot.sequence
 
 
-def _follow_spec(ledger: Ledger, spec: o.WorklistSpec, now: float) -> None:
+def _follow_spec(working: Working, worklist: o.Worklist, now: float) -> None:
+    ledger, spec = working.ledger, worklist.spec
     rules = rules_of(spec)
     if rules != ledger.rules:
-        _carry_out(ledger, ChangeRules(rules), now)
+        decide(ledger, ChangeRules(rules), now)
+    if is_past_deadline(worklist, now):
+        if ledger.state not in ENDED:
+            decide(ledger, MoveList(Move.CANCEL), now)
+        return
+    enough = spec.stop_after_results is not None and ledger.results >= spec.stop_after_results
+    goes_on = {
+        ListState.PAUSED: len(ledger.parked) <= spec.max_parked,
+        ListState.CANCELLED: True,
+        ListState.STOPPED: not enough,
+    }
     if spec.suspend and ledger.state is ListState.RUNNING:
-        _carry_out(ledger, MoveList(Move.PAUSE), now)
-    elif not spec.suspend and ledger.state is ListState.PAUSED and len(ledger.parked) <= spec.max_parked:
-        _carry_out(ledger, MoveList(Move.RESUME), now)
+        decide(ledger, MoveList(Move.PAUSE), now)
+    elif not spec.suspend and goes_on.get(ledger.state):
+        decide(ledger, MoveList(Move.RESUME), now)
 
 
-def _take_report(working: Working, block: o.Block, now: float) -> None:
-    """Record what a holder reports, once for each change of the spec; a block that goes gives back what it holds."""
-    ledger, slot = working.ledger, working.slots[block.metadata.uid]
-    if block.metadata.generation != slot.generation:
-        held = ledger.leases.get(lease_id(block, slot.sequence))
-        told = report_of(block, held, in_order=is_scattered(ledger))
-        slot.generation, slot.reason = block.metadata.generation, told.wrong
-        if told.report is not None and _report(ledger, block, told.report, now).status == "error":
-            slot.reason = UNREADABLE
-    left = ledger.leases.get(lease_id(block, slot.sequence))
-    if left is not None and block.metadata.deletion_timestamp is not None:
-        # Who went without a word, and had done nothing, may have been killed by an item.
-        gone = Report(left.id, left.start, left.start, error=None if left.got_on else DELETED, release=left.got_on)
-        _report(ledger, block, gone, now)
-
-
-def _report(ledger: Ledger, block: o.Block, report: Report, now: float) -> ReportReply:
-    """Carry out a report as before the next expiry: whoever would expire may be the next to report."""
-    then = min(now, ledger.next_expiry - MOMENT_SECONDS)
-    return _carry_out(ledger, Exchange(key_of(block), (report,)), then).reports[0]
+def _rerun(working: Working, spec: o.WorklistSpec, plan: Plan, now: float) -> None:
+    """Bring back what is to be worked again, done or parked, once for each revision."""
+    ledger, rerun = working.ledger, spec.rerun
+    if rerun is None or rerun.revision <= working.rerun_revision:
+        return
+    working.rerun_revision, working.rerun_refused = rerun.revision, ""
+    try:
+        asked = parse_intervals(rerun.ranges, ledger.start, ledger.end)
+        results = working.kept.within(asked.intersection(ledger.done))
+        failed = working.kept.failed(results)
+        decide(ledger, RerunDone(tuple(asked), len(results), failed), now)
+    except TeamtaskError as error:
+        working.rerun_refused = f"{error} {error.hint or ''}".strip()
+        return
+    working.kept.drop(results)
+    plan.withdrawn += results
+    decide(ledger, Unpark(tuple(asked)), now)
 
 
 def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) -> None:
@@ -152,7 +170,10 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) 
     ledger, slot = working.ledger, working.slots[block.metadata.uid]
     if lease_id(block, slot.sequence) in ledger.leases:
         return
-    if has_vanished(ledger, working.worklist.metadata.uid, block, slot) and ledger.state not in FINISHED:
+    if has_vanished(ledger, working.worklist.metadata.uid, block, slot) and ledger.state not in ENDED:
+        return
+    if working.is_full:
+        slot.reason = slot.reason or "ResultsFull"
         return
     if is_scattered(ledger) and not ledger.returned.pieces:
         slot.reason = "Throttled"
@@ -161,7 +182,7 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) 
         slot.reason = "LimitReached"
         return
     facts = Facts(lease_id(block, slot.sequence + 1), block.metadata.name, epoch=EPOCH, date=now)
-    reply = _carry_out(ledger, Exchange(key_of(block), want=Want()), now, facts)
+    reply = decide(ledger, Exchange(key_of(block), want=Want()), now, facts)
     slot.reason = "Suspended" if ledger.state is ListState.PAUSED else "NoWork"
     if reply.lease is not None:
         slot.reason = ""
@@ -169,13 +190,7 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) 
         lease = ledger.leases[reply.lease]
         most = lease.start + ASSIGNMENTS_MAX * lease.block_size
         if lease.stop > most:
-            _carry_out(ledger, Exchange(key_of(block), (Report(lease.id, lease.start, lease.start, end=most),)), now)
-
-
-def is_scattered(ledger: Ledger) -> bool:
-    """Tell whether what is done lies in so many ranges that the object would become too large."""
-    pieces = ledger.pieces - len(ledger.parked)
-    return pieces * (2 * len(str(ledger.end)) + 2) > o.RANGES_CHARACTERS_MAX
+            decide(ledger, Exchange(key_of(block), (Report(lease.id, lease.start, lease.start, end=most),)), now)
 
 
 def _at_limit(ledger: Ledger, spec: o.WorklistSpec, block: o.Block) -> bool:
@@ -184,5 +199,26 @@ def _at_limit(ledger: Ledger, spec: o.WorklistSpec, block: o.Block) -> bool:
     return len(ledger.leases) >= spec.max_active_blocks or held >= spec.blocks_per_holder
 
 
-def _carry_out(ledger: Ledger, command: Command, now: float, facts: Facts | None = None) -> Reply:
-    return carry_out(ledger, command, now, facts or Facts(epoch=EPOCH, date=now))[1]
+def _end_in_time(plan: Plan, worklist: o.Worklist, now: float) -> None:
+    """Have the list deleted when it has been finished for as long as it was to stay."""
+    kept_seconds, ended = worklist.spec.ttl_seconds_after_finished, plan.worklist.completion_time
+    if kept_seconds is not None and ended is not None:
+        plan.is_over = now >= seconds_of(ended) + kept_seconds
+
+
+def _wake_seconds(working: Working, worklist: o.Worklist, blocks: int, now: float) -> float | None:
+    """Give when something may become due by time alone."""
+    ledger, spec = working.ledger, worklist.spec
+    due: list[float] = []
+    if ledger.leases or ledger.returned.pieces:  # who may have a returned piece depends on who is active
+        due.append(min(ledger.next_expiry - now, ledger.rules.lease_seconds / 2))
+    if working.is_full:
+        due.append(ledger.rules.lease_seconds / 3)
+    if spec.items_per_second is not None and ledger.state is ListState.RUNNING and len(ledger.leases) < blocks:
+        due.append(TOKENS_SECONDS)
+    started, ended = worklist.status.start_time, worklist.status.completion_time
+    if started and spec.active_deadline_seconds is not None and ledger.state not in ENDED:
+        due.append(seconds_of(started) + spec.active_deadline_seconds - now)
+    if ended and spec.ttl_seconds_after_finished is not None:
+        due.append(seconds_of(ended) + spec.ttl_seconds_after_finished - now)
+    return max(0.05, min(due)) if due else None

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teamtask.kube import objects as o
 from teamtask.ledger.errors import InvalidField
 from teamtask.ledger.events import Created, Piece, WorkerKey
+from teamtask.ledger.folds import check_fold_rule
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.lease import Lease, ParkedIndex
 from teamtask.ledger.ledger import Ledger
-from teamtask.ledger.list_state import ListState
+from teamtask.ledger.list_state import FINISHED, ListState
 from teamtask.ledger.rules import BlockRule, Limits, Rules
 from teamtask.sources.parse import source_from_definition
+from teamtask.wire.dates import seconds_of
+from teamtask.wire.exchange_fields import fold_of
 from teamtask.wire.interval_text import parse_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from teamtask.sources.source import Source
 
 EPOCH = "kubernetes"  # the clock is the machine's own date: another leader goes on with its own
 _STATES = {
     "Complete": ListState.COMPLETE,
     "CompleteExcept": ListState.COMPLETE_EXCEPT,
     "Stopped": ListState.STOPPED,
+    "Cancelled": ListState.CANCELLED,
     "Suspended": ListState.PAUSED,
 }
+ENDED = FINISHED | {ListState.STOPPED, ListState.CANCELLED}
 PHASES = {state: phase for phase, state in _STATES.items()} | {ListState.RUNNING: "Running"}
 
 
@@ -37,7 +43,8 @@ class OtherSource(InvalidField):
 
 
 def rules_of(spec: o.WorklistSpec) -> Rules:
-    """Give the ledger's rules for a spec. A Block is a slot, so a worker has one lease."""
+    """Give the ledger's rules for a spec. A Block is a slot, so a worker has one lease. Raises InvalidField."""
+    check_fold_rule(spec.fold)
     block = BlockRule(spec.block.size, spec.block.seconds or BlockRule().seconds, spec.block.max)
     limits = Limits(
         blocks_per_worker=1,
@@ -47,12 +54,19 @@ def rules_of(spec: o.WorklistSpec) -> Rules:
         items_per_second=spec.items_per_second,
         parked=spec.max_parked,
     )
-    return Rules(block, spec.lease_seconds, limits, spec.attempts)
+    return Rules(
+        block, spec.lease_seconds, limits, spec.attempts, fold=spec.fold, stop_after_results=spec.stop_after_results
+    )
+
+
+def source_of(spec: o.WorklistSpec) -> Source[Any]:
+    """Give the items. Raises InvalidSource for a source that is none."""
+    return source_from_definition(spec.source)
 
 
 def size_of(spec: o.WorklistSpec) -> int:
     """Count the items. Raises InvalidSource for a source that is none, InvalidField for indices past 2^53."""
-    size = source_from_definition(spec.source).size
+    size = source_of(spec).size
     if spec.start_index + size > o.INDEX_MAX:
         message = "The list goes past index 2^53-1, the last one that a number in Kubernetes' JSON holds."
         raise InvalidField(message, field="source", hint="Serve it with `teamtask serve`, where indices are unbounded.")
@@ -61,7 +75,7 @@ def size_of(spec: o.WorklistSpec) -> int:
 
 def fingerprint_of(spec: o.WorklistSpec) -> str:
     """Give what stays the same as long as every index means the same item."""
-    source = source_from_definition(spec.source)
+    source = source_of(spec)
     return f"{spec.start_index}+{source.size}:{source.fingerprint}"
 
 
@@ -73,6 +87,12 @@ def lease_id(block: o.Block, sequence: int) -> str:
 def key_of(block: o.Block) -> WorkerKey:
     """Give who works: the holder is proven by the API server's policy, the block is its slot."""
     return WorkerKey(block.spec.holder, block.metadata.name)
+
+
+def is_scattered(ledger: Ledger) -> bool:
+    """Tell whether what is done lies in so many ranges that the object would become too large."""
+    pieces = ledger.pieces - len(ledger.parked)
+    return pieces * (2 * len(str(ledger.end)) + 2) > o.RANGES_CHARACTERS_MAX
 
 
 def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float) -> Ledger:
@@ -91,7 +111,12 @@ def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float)
     ledger.done = _intervals(status.completed, ledger)
     for first, stop in _intervals(status.parked, ledger):
         ledger.parked |= {index: ParkedIndex(spec.attempts, "") for index in range(first, stop)}
-    ledger.failed = status.failed_items
+    ledger.failed = status.failed_items - status.parked_items
+    ledger.results = ledger.seq = status.results
+    ledger.fold = fold_of(status.fold)
+    if spec.only and not status.fingerprint:  # nobody has looked at this list before
+        ledger.done = IntervalSet.of(start, start + size).difference(_intervals(spec.only, ledger))
+        ledger.frontier = ledger.end
     taken = IntervalSet(ledger.done)
     for index in ledger.parked:
         taken.add(index, index + 1)
@@ -123,9 +148,7 @@ def _restore_lease(ledger: Ledger, taken: IntervalSet, block: o.Block, now: floa
         taken.add(first, end)
     length = ledger.rules.lease_seconds
     expires = now + length
-    extended_at = (
-        datetime.fromisoformat(block.status.expires_at).timestamp() - length if block.status.expires_at else now
-    )
+    extended_at = seconds_of(block.status.expires_at) - length if block.status.expires_at else now
     granted_at = min(now, extended_at)  # else whoever reports to a new leader would seem to be very fast
     key, block_id = key_of(block), lease_id(block, block.status.sequence)
     worker = ledger.workers.seen(key, granted_at)

@@ -6,41 +6,46 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from teamtask.controller.restored import PHASES, fingerprint_of, lease_id
+from teamtask.controller.restored import ENDED, PHASES, fingerprint_of, is_scattered, lease_id
 from teamtask.kube import objects as o
 from teamtask.ledger.interval_set import IntervalSet
-from teamtask.ledger.list_state import FINISHED, ListState
+from teamtask.ledger.list_state import ListState
 from teamtask.wire.dates import rfc_3339
+from teamtask.wire.exchange_fields import wire_fold
 from teamtask.wire.interval_text import interval_text
 
 if TYPE_CHECKING:
-    from teamtask.controller.reconcile import Slot
+    from teamtask.controller.working import Slot, Working
     from teamtask.ledger.errors import TeamtaskError
     from teamtask.ledger.lease import Lease
     from teamtask.ledger.ledger import Ledger
 
+ETA_DAYS_MAX = 9_999
 _WHY = {
     "LimitReached": "As many blocks are handed out as may be, of the list or of this holder.",
     "NoWork": "Everything is handed out.",
     "Suspended": "The list is suspended.",
     "Throttled": "What is done lies in too many ranges: nothing new is handed out until some of them merge.",
+    "ResultsFull": "The ConfigMap of the results has no room left: name another one in spec.results.configMap.",
     "UnreadableReport": "The indices in report.done are no interval text within the assignment.",
+    "ReportRefused": "The report cannot be taken.",
+    "FoldMissing": "The list has a fold: a report that ends an assignment says that of what is done.",
     "Expired": "Nothing was reported for the length of a lease: the range is handed out again.",
     "Finished": "The list is finished.",
     "NoSuchList": "There is no Worklist of this name.",
 }
 
 
-def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.WorklistStatus:
+def worklist_status(working: Working, worklist: o.Worklist, now: float) -> o.WorklistStatus:
     """Give the status of a list; a date once set stays, and a condition has the date of its last change."""
-    before, finished = worklist.status, ledger.state in FINISHED
+    ledger, before = working.ledger, worklist.status
     parked = IntervalSet((index, index + 1) for index in sorted(ledger.parked))
-    started = before.start_time or (rfc_3339(now) if ledger.frontier > ledger.start else None)
+    started = before.start_time or (rfc_3339(now) if ledger.leases or ledger.done.size else None)
     done = ledger.done.size
     sizes = [lease.block_size for lease in ledger.leases.values()]
     return o.WorklistStatus(
         observed_generation=worklist.metadata.generation,
-        conditions=_conditions(ledger, worklist, now),
+        conditions=_conditions(working, worklist, now),
         phase=PHASES[ledger.state],
         size=ledger.size,
         fingerprint=before.fingerprint or fingerprint_of(worklist.spec),
@@ -48,20 +53,42 @@ def worklist_status(ledger: Ledger, worklist: o.Worklist, now: float) -> o.Workl
         completed=interval_text(ledger.done),
         parked=interval_text(parked),
         completed_items=done,
-        failed_items=ledger.failed,
+        failed_items=ledger.failed + len(ledger.parked),
         parked_items=len(ledger.parked),
         active_blocks=len(ledger.leases),
+        results=ledger.results,
+        fold=wire_fold(ledger.fold),
+        rerun_revision=working.rerun_revision,
+        worker_pods=before.worker_pods,
+        worker_selector=before.worker_selector,
         progress=f"{done}/{ledger.size}",
         rate=_rate(ledger),
+        eta=_eta(ledger),
         effective_block_size=max(sizes, default=before.effective_block_size),
         start_time=started,
-        completion_time=(before.completion_time or rfc_3339(now)) if finished else None,
+        completion_time=(before.completion_time or rfc_3339(now)) if ledger.state in ENDED else None,
     )
 
 
 def _rate(ledger: Ledger) -> str:
-    rate = sum(lease.worker.speed for lease in ledger.leases.values())
+    rate = _items_per_second(ledger)
     return f"{rate:.3g}/s" if rate else ""
+
+
+def _eta(ledger: Ledger) -> str:
+    """Give how long the rest takes, as kubectl shows ages: so coarsely that it does not change all the time."""
+    rate = _items_per_second(ledger)
+    if not rate:
+        return ""
+    seconds = (ledger.remaining + ledger.leased) / rate
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f}{unit}" if seconds < ETA_DAYS_MAX * 86_400 else f">{ETA_DAYS_MAX}d"
+    return f"{seconds:.0f}s"
+
+
+def _items_per_second(ledger: Ledger) -> float:
+    return sum(lease.worker.speed for lease in ledger.leases.values())
 
 
 def refused_status(worklist: o.Worklist, error: TeamtaskError, now: float) -> o.WorklistStatus:
@@ -73,25 +100,37 @@ def refused_status(worklist: o.Worklist, error: TeamtaskError, now: float) -> o.
     return replace(before, phase="Invalid", observed_generation=generation, conditions=[accepted, *others])
 
 
-def _conditions(ledger: Ledger, worklist: o.Worklist, now: float) -> list[o.Condition]:
-    state, reason = ledger.state, ledger.reason or ""
+def _conditions(working: Working, worklist: o.Worklist, now: float) -> list[o.Condition]:
+    ledger, state = working.ledger, working.ledger.state
+    reason = ledger.reason or ""
     parked = f"{len(ledger.parked)} items could not be worked." if ledger.parked else ""
+    failed = {
+        ListState.COMPLETE_EXCEPT: (True, "ItemsParked", parked),
+        ListState.CANCELLED: (True, "DeadlineExceeded", "It was active for as long as activeDeadlineSeconds allow."),
+    }
+    accepted = (False, "RerunRefused", working.rerun_refused) if working.rerun_refused else (True, "Valid", "")
+    complete = {ListState.COMPLETE: (True, "AllDone", ""), ListState.STOPPED: (False, "EnoughResults", reason)}
     facts = {
-        "Accepted": (True, "Valid", ""),
+        "Accepted": accepted,
         "Progressing": (bool(ledger.leases), "BlocksActive" if ledger.leases else "NoBlocks", ""),
+        "Throttled": _throttled(working),
         "Suspended": (state is ListState.PAUSED, "Suspended" if state is ListState.PAUSED else "Running", reason),
-        "Complete": (state is ListState.COMPLETE, "AllDone" if state is ListState.COMPLETE else "ItemsLeft", ""),
-        "Failed": (
-            state is ListState.COMPLETE_EXCEPT,
-            "ItemsParked" if state is ListState.COMPLETE_EXCEPT else "NotFailed",
-            parked,
-        ),
-        "Finished": (state in FINISHED, "Finished" if state in FINISHED else "ItemsLeft", ""),
+        "Complete": complete.get(state, (False, "ItemsLeft", "")),
+        "Failed": failed.get(state, (False, "NotFailed", parked)),
+        "Finished": (state in ENDED, "Finished" if state in ENDED else "ItemsLeft", ""),
     }
     return [
         _condition(kind, worklist.status.conditions, fact, worklist.metadata.generation, now)
         for kind, fact in facts.items()
     ]
+
+
+def _throttled(working: Working) -> tuple[bool, str, str]:
+    if working.is_full:
+        return True, "ResultsFull", _WHY["ResultsFull"]
+    if is_scattered(working.ledger):
+        return True, "TooManyRanges", _WHY["Throttled"]
+    return False, "NotThrottled", ""
 
 
 def _condition(
@@ -115,12 +154,12 @@ def block_status(ledger: Ledger, worklist_uid: str, block: o.Block, slot: Slot, 
         return _with_work(worklist_uid, block, slot, lease, now)
     before = block.status
     phase, reason = o.PENDING, slot.reason or "NoWork"
-    if ledger.state in FINISHED:
+    if ledger.state in ENDED:
         phase, reason = "Closed", "Finished"
     elif has_vanished(ledger, worklist_uid, block, slot):
         phase, reason = "Expired", "Expired"
     kept = before if phase == "Expired" else o.BlockStatus()
-    fact = (False, reason, _WHY[reason])
+    fact = (False, reason, slot.message or _WHY[reason])
     return replace(
         kept,
         phase=phase,
@@ -166,7 +205,7 @@ def _with_work(worklist_uid: str, block: o.Block, slot: Slot, lease: Lease, now:
     unfinished = next(
         one for one in assignments if lease.rest.stops[0] > one.index and one.index + one.size > lease.rest.starts[0]
     )
-    fact = (True, slot.reason or "Assigned", _WHY.get(slot.reason, ""))
+    fact = (True, slot.reason or "Assigned", slot.message or _WHY.get(slot.reason, ""))
     return o.BlockStatus(
         phase="Ready",
         ready="1/1",

@@ -52,7 +52,7 @@ FIELDS: dict[type, dict[str, str]] = {
     },
     o.WorklistStatus: {
         "observed_generation": "The generation of the spec that this is about.",
-        "conditions": "Accepted, Progressing, Suspended, Complete, Failed and Finished.",
+        "conditions": "Accepted, Progressing, Throttled, Suspended, Complete, Failed and Finished.",
         "phase": "One word for people; programs look at the conditions.",
         "size": "How many items the list has.",
         "fingerprint": "Of the first index and the source: with another one, indices would mean other items.",
@@ -60,7 +60,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "completed": "The indices that are done, merged: 0-999 in the end.",
         "parked": "The indices that could not be worked.",
         "completed_items": "How many items are done.",
-        "failed_items": "How many of them have an outcome that is not ok.",
+        "failed_items": "How many items have a result that is not ok, or are parked.",
         "parked_items": "How many items are parked.",
         "active_blocks": "How many blocks are handed out.",
         "results": "How many results are recorded.",

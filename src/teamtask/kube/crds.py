@@ -21,7 +21,7 @@ _WORKLIST_COLUMNS = (
     ("Status", "string", ".status.phase", 0),
     ("Progress", "string", ".status.progress", 0),
     ("Active", "integer", ".status.activeBlocks", 0),
-    ("Failed", "integer", ".status.parkedItems", 0),
+    ("Failed", "integer", ".status.failedItems", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Done", "string", ".status.completed", 1),
     ("BlockSize", "integer", ".status.effectiveBlockSize", 1),

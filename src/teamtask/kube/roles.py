@@ -16,9 +16,10 @@ def roles() -> list[dict[str, Any]]:
         _role(
             "controller",
             [
-                _rule(["worklists"], ["list", "watch"]),
+                _rule(["worklists"], ["list", "watch", "delete"]),
                 _rule(["worklists/status", "blocks/status"], ["patch"]),
                 _rule(["blocks"], [*_READ, "patch"]),
+                _rule(["configmaps"], ["get", "create", "patch"], ""),
                 _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
             ],
         ),

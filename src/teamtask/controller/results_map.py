@@ -1,0 +1,68 @@
+"""`ResultsMap`: the ConfigMap that keeps a list's results, made with the first of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teamtask.kube import objects as o
+from teamtask.kube.api_server import NOT_FOUND, KubernetesError
+from teamtask.ledger.errors import TeamtaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from teamtask.kube.api_server import ApiServer
+
+LABEL = f"{o.GROUP}/worklist"
+
+
+class ResultsElsewhere(TeamtaskError):
+    """The ConfigMap of the results is not this list's."""
+
+    code = "results_elsewhere"
+    hint = "Name another one in spec.results.configMap."
+
+
+class ResultsMap:
+    """The ConfigMap of one list."""
+
+    def __init__(self, server: ApiServer, worklist: o.Worklist) -> None:
+        """Begin; nothing is asked yet."""
+        self._server = server
+        self._worklist = worklist.metadata
+        self.name = worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
+        self._maps = f"/api/v1/namespaces/{worklist.metadata.namespace}/configmaps"
+        self._uid: str | None = None
+
+    def read(self) -> dict[str, str]:
+        """Give its data. Raises ResultsElsewhere for one that was not made for this list, KubernetesError."""
+        try:
+            found = self._server.call("GET", f"{self._maps}/{self.name}")
+        except KubernetesError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return {}
+        owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", [])]
+        if self._worklist.uid not in owners:
+            raise ResultsElsewhere(f"There is a ConfigMap {self.name} already, and it is not of this list.")
+        self._uid = found["metadata"]["uid"]
+        return dict(found.get("data") or {})
+
+    def write(self, rows: Mapping[int, str]) -> None:
+        """Keep rows, each under its index. Raises KubernetesError."""
+        data = {str(index): row for index, row in rows.items()}
+        if self._uid is not None:
+            body = {"metadata": {"uid": self._uid}, "data": data}  # of this very one: else a conflict
+            self._server.call("PATCH", f"{self._maps}/{self.name}", body)
+            return
+        owner = {
+            "apiVersion": o.API_VERSION, "kind": "Worklist", "name": self._worklist.name, "uid": self._worklist.uid,
+        }  # fmt: skip
+        metadata = {"name": self.name, "labels": {LABEL: self._worklist.name}, "ownerReferences": [owner]}
+        made = self._server.call("POST", self._maps, {"metadata": metadata, "data": data})
+        self._uid = made["metadata"]["uid"]
+
+    def remove(self, indices: Iterable[int]) -> None:
+        """Drop the rows of these. Raises KubernetesError."""
+        body = {"metadata": {"uid": self._uid}, "data": {str(index): None for index in indices}}
+        self._server.call("PATCH", f"{self._maps}/{self.name}", body)

@@ -1,0 +1,78 @@
+"""`take_report`: what a holder reports goes into the ledger, and its results to what is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from teamtask.controller.kept_results import result_row
+from teamtask.controller.restored import is_scattered, key_of, lease_id, source_of
+from teamtask.controller.told import report_of
+from teamtask.controller.working import decide
+from teamtask.ledger.commands import Exchange, Failure, Report
+from teamtask.ledger.interval_set import IntervalSet
+
+if TYPE_CHECKING:
+    from teamtask.controller.told import Told
+    from teamtask.controller.working import Plan, Slot, Working
+    from teamtask.kube import objects as o
+    from teamtask.ledger.commands import ReportReply
+    from teamtask.ledger.ledger import Ledger
+
+MOMENT_SECONDS = 0.001
+DELETED = Failure("The block was deleted, and nothing of it had been done.")
+
+
+def take_report(working: Working, block: o.Block, now: float, plan: Plan) -> None:
+    """Record what a holder reports, once for each change of the spec; a block that goes gives back what it holds."""
+    ledger, slot = working.ledger, working.slots[block.metadata.uid]
+    if block.metadata.generation != slot.generation and not _take(working, slot, block, now, plan):
+        return
+    left = ledger.leases.get(lease_id(block, slot.sequence))
+    if left is not None and block.metadata.deletion_timestamp is not None:
+        # Who went without a word, and had done nothing, may have been killed by an item.
+        gone = Report(left.id, left.start, left.start, error=None if left.got_on else DELETED, release=left.got_on)
+        _report(ledger, block, gone, now)
+
+
+def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) -> bool:
+    """Take what is new; give False where it has to wait, because its results find no room."""
+    ledger, held = working.ledger, working.ledger.leases.get(lease_id(block, slot.sequence))
+    folds = ledger.rules.fold is not None
+    told = report_of(block, held, in_order=is_scattered(ledger), folds=folds)
+    rows = _rows(working, block, told)
+    if rows and not working.kept.has_room(rows):
+        working.is_full, slot.reason = True, "ResultsFull"
+        if held is not None:
+            _report(ledger, block, Report(held.id, held.start, held.start), now)
+        return False
+    slot.generation, slot.reason, slot.message = block.metadata.generation, told.wrong, ""
+    if told.report is None:
+        return True
+    reply = _report(ledger, block, told.report, now)
+    if reply.error is not None:
+        slot.reason, slot.message = "ReportRefused", str(reply.error)
+    elif reply.status == "cut" and held is not None:  # its fold holds what others have done meanwhile
+        _report(ledger, block, Report(held.id, held.start, held.start, release=True), now)
+    elif folds and told.report.ranges and told.report.fold is None:
+        slot.reason = "FoldMissing"
+    recorded = None if reply.recorded is None else IntervalSet(reply.recorded)
+    kept = {index: row for index, row in rows.items() if recorded is None or index in recorded}
+    working.kept.keep(kept, {one.index for one in told.results if not one.ok})
+    plan.results |= kept
+    return True
+
+
+def _rows(working: Working, block: o.Block, told: Told) -> dict[int, str]:
+    if not told.results:
+        return {}
+    source, start, seq = source_of(working.worklist.spec), working.ledger.start, working.kept.next_seq
+    return {
+        one.index: result_row(seq + number, source.item(one.index - start), one, block.metadata.name)
+        for number, one in enumerate(sorted(told.results, key=lambda one: one.index))
+    }
+
+
+def _report(ledger: Ledger, block: o.Block, report: Report, now: float) -> ReportReply:
+    """Carry out a report as before the next expiry: whoever would expire may be the next to report."""
+    then = min(now, ledger.next_expiry - MOMENT_SECONDS)
+    return decide(ledger, Exchange(key_of(block), (report,)), then).reports[0]

@@ -1,0 +1,57 @@
+"""`Working`: what the controller knows of a list between two looks at it, and `Plan`: what it is to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from teamtask.controller.kept_results import KeptResults
+from teamtask.controller.restored import EPOCH
+from teamtask.kube import objects as o
+from teamtask.ledger.commands import Facts
+from teamtask.ledger.decide import carry_out
+from teamtask.ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    from teamtask.ledger.commands import Command, Reply
+
+
+class Slot(Struct):
+    """What the controller knows of a block beyond the object, which may be older than what was written last."""
+
+    sequence: int
+    generation: int  # of the spec that was taken into account
+    reason: str = ""  # why it has no work, or what is wrong with its report
+    message: str = ""  # in a sentence, where the reason alone does not say it
+
+
+class Working(Struct):
+    """A list that is being worked through: its ledger, and the slots by the uids of their blocks."""
+
+    worklist: o.Worklist  # as it was when the ledger was made
+    ledger: Ledger
+    written: o.WorklistStatus  # what the object says, as far as it is known here
+    kept: KeptResults
+    slots: dict[str, Slot] = field(default_factory=dict)
+    stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
+    is_full: bool = False  # results wait that find no room
+    rerun_revision: int = 0  # of the last rerun that was looked at
+    rerun_refused: str = ""  # why it was not carried out
+
+
+class Plan(Struct):
+    """What is to be written, in this order; `wake_seconds` is when to look again though nothing happens."""
+
+    worklist: o.WorklistStatus
+    results: dict[int, str] = field(default_factory=dict)  # new rows, by index: before the list
+    withdrawn: list[int] = field(default_factory=list)  # results that are gone: after the list
+    blocks: dict[str, o.BlockStatus] = field(default_factory=dict)
+    counted: list[str] = field(default_factory=list)  # blocks whose finalizer can go
+    is_over: bool = False  # the list has been finished for as long as it was to stay
+    wake_seconds: float | None = None
+
+
+def decide(ledger: Ledger, command: Command, now: float, facts: Facts | None = None) -> Reply:
+    """Carry out a command; the clock is the date. Raises as `carry_out`."""
+    return carry_out(ledger, command, now, facts or Facts(epoch=EPOCH, date=now))[1]
