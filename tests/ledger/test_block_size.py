@@ -57,7 +57,7 @@ def test_a_size_is_bounded_by_the_last_one_and_by_max_at_every_magnitude(
 
 @given(sizes, speeds, exchange_seconds)
 def test_a_lease_of_fixed_blocks_fills_t_min(block: int, speed: float, cost: float) -> None:
-    size = fixed_size(block, speed, cost)
+    size = fixed_size(block, speed, cost, BLOCKS_PER_LEASE_MAX)
     assert size % block == 0
     blocks = size // block
     assert 1 <= blocks <= BLOCKS_PER_LEASE_MAX

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from teamtask.cli.output import say
+from teamtask.controller.write_budget import LIST_WRITES_PER_SECOND, WRITES_PER_SECOND
 from teamtask.settings import LOG_FORMAT, LOG_LEVEL
 from teamtask.telemetry import FORMATS, LEVELS, set_up_logs
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from teamtask.controller.observed import ListKey
 
 
 @click.command(short_help="Print what a Kubernetes cluster has to know.")
@@ -47,10 +51,33 @@ def crds() -> None:
     help="Where the Lease is that says which of several controllers acts; by default --namespace, or `default`. "
     "Controllers whose namespaces overlap need the same.",
 )
+@click.option(
+    "--writes-per-second",
+    metavar="N",
+    type=click.FloatRange(1, 10_000),
+    default=WRITES_PER_SECOND,
+    show_default=True,
+    help="What all lists together may cost the API server, the workers' reports included.",
+)
+@click.option(
+    "--list-writes-per-second",
+    metavar="N",
+    type=click.FloatRange(1, 10_000),
+    default=LIST_WRITES_PER_SECOND,
+    show_default=True,
+    help="The same for one list: blocks are made larger, or several are handed out at once, to stay within it.",
+)
 @click.option("--log-level", envvar=LOG_LEVEL, type=click.Choice(LEVELS), default="info", help=f"[${LOG_LEVEL}]")
 @click.option("--log-format", envvar=LOG_FORMAT, type=click.Choice(FORMATS), default="text", help=f"[${LOG_FORMAT}]")
 def controller(
-    *, context: str | None, namespace: str | None, lease_namespace: str | None, log_level: str, log_format: str
+    *,
+    context: str | None,
+    namespace: str | None,
+    lease_namespace: str | None,
+    writes_per_second: float,
+    list_writes_per_second: float,
+    log_level: str,
+    log_format: str,
 ) -> None:
     """Hand out the Worklists of a Kubernetes cluster to whoever makes Blocks, until Ctrl-C or SIGTERM.
 
@@ -67,12 +94,14 @@ def controller(
 
     from teamtask.controller.controller import Controller
     from teamtask.controller.leadership import Leadership
+    from teamtask.controller.write_budget import WriteBudget
     from teamtask.kube.api_server import ApiServer
 
     set_up_logs(log_level, log_format)
     server = ApiServer(context)
     leadership = Leadership(server, lease_namespace or namespace or "default", f"{gethostname()}_{uuid4()}")
-    running = Controller(server, namespace, leadership)
+    budget: WriteBudget[ListKey] = WriteBudget(list_writes_per_second, writes_per_second, time.monotonic())
+    running = Controller(server, namespace, leadership, budget)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         threading.Thread(target=running.stop).start()  # a signal may come while the lock is held that this takes

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from teamtask.controller.assigning import Allowed
 from teamtask.controller.observed import ListKey, Observed
 from teamtask.controller.reconcile import Overtaken, begin, reconcile
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
+from teamtask.controller.write_budget import SLOW_SECONDS, WriteBudget
 from teamtask.kube import objects as o
-from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
+from teamtask.kube.api_server import CONFLICT, NOT_FOUND, TOO_MANY_REQUESTS, KubernetesError
 from teamtask.ledger.errors import TeamtaskError
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 WRITERS = 8  # calls to the API server at once
 PASS_SECONDS = 0.02  # a pass waits so long for more to happen, and writes it all at once
+LIST_PASS_SECONDS = 0.1  # a list is looked at no sooner than this after the last time
 RETRY_SECONDS = 1.0  # after a write that failed
 
 _log = structlog.get_logger()
@@ -44,7 +47,9 @@ class LeadershipLost(TeamtaskError):
 class Controller:
     """Runs in the threads that it starts and the one that calls `run`; only that one decides."""
 
-    def __init__(self, server: ApiServer, namespace: str | None, leadership: Leadership) -> None:
+    def __init__(
+        self, server: ApiServer, namespace: str | None, leadership: Leadership, budget: WriteBudget[ListKey]
+    ) -> None:
         """Watch one namespace, or all."""
         self._server = server
         self._leadership = leadership
@@ -52,6 +57,9 @@ class Controller:
         self._observed = Observed()
         self._working: dict[ListKey, Working] = {}
         self._results: dict[ListKey, ResultsMap] = {}
+        self._budget = budget
+        self._looked_at: dict[ListKey, float] = {}
+        self._is_slow = False  # the API server, since the last pass
         self._reflectors = [
             Reflector(server, o.path("worklists", namespace), self._observed.worklists),
             Reflector(server, o.path("blocks", namespace), self._observed.blocks),
@@ -86,22 +94,26 @@ class Controller:
         while not self._stopping.is_set():
             if self._leadership.is_lost:
                 raise LeadershipLost
-            for key in self._observed.due(time.time()):
+            due = self._observed.due(time.time())
+            for key in sorted(due, key=lambda key: self._looked_at.get(key, 0.0)):  # the writes go round
                 if self._leadership.is_lost:
                     raise LeadershipLost
-                self._observed.look_again(key, self._pass(key))
+                early = self._looked_at.get(key, 0.0) + LIST_PASS_SECONDS - time.monotonic()
+                self._observed.look_again(key, early if early > 0 else self._pass(key))
             self._stopping.wait(PASS_SECONDS)
             self._observed.wait(time.time())
 
     def _pass(self, key: ListKey) -> float | None:
         """Reconcile one list; give the seconds after which to look at it again."""
         worklist, blocks = self._observed.of_list(key)
+        self._looked_at[key] = time.monotonic()
         try:
             if worklist is not None:
                 return self._reconcile(key, worklist, blocks)
             if not self._observed.worklists.is_unreadable(key):
-                self._working.pop(key, None)
-                self._results.pop(key, None)
+                for known in (self._working, self._results, self._looked_at):
+                    known.pop(key, None)
+                self._budget.forget(key)
                 self._all([partial(self._close, block) for block in blocks])
         except Exception as error:  # noqa: BLE001 - one list's trouble is not the others'
             # Nobody knows what was written: the objects do, and the ledger is made from them again.
@@ -120,14 +132,23 @@ class Controller:
                 self._working.pop(key, None)
                 results = self._results[key] = ResultsMap(self._server, worklist)
                 working = self._working[key] = begin(worklist, blocks, results.read(), now)
-            plan = reconcile(working, worklist, blocks, now)
+            plan = reconcile(working, worklist, blocks, now, self._allowed(key))
         except KubernetesError:
             raise
         except TeamtaskError as error:
             self._refuse(key, worklist, blocks, error)
             return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else None
+        self._budget.spend(key, plan.writes, time.monotonic())
         self._carry_out(key, working, worklist, blocks, plan)
         return plan.wake_seconds
+
+    def _allowed(self, key: ListKey) -> Allowed:
+        now = time.monotonic()
+        if self._is_slow:
+            self._is_slow = False
+            self._budget.was_slow(now)
+        active = sum(bool(working.ledger.leases) for working in self._working.values())
+        return Allowed(self._budget.of_list(key, now), self._budget.share(active))
 
     def _carry_out(
         self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan
@@ -211,7 +232,14 @@ class Controller:
 
     def _write_status(self, plural: str, metadata: o.Metadata, status: object) -> object:
         body = {"status": msgspec.to_builtins(status), "metadata": {"resourceVersion": metadata.resource_version}}
-        return self._server.call("PATCH", f"{o.path(plural, metadata.namespace)}/{metadata.name}/status", body)
+        began = time.monotonic()
+        try:
+            return self._server.call("PATCH", f"{o.path(plural, metadata.namespace)}/{metadata.name}/status", body)
+        except KubernetesError as error:
+            self._is_slow |= error.status == TOO_MANY_REQUESTS
+            raise
+        finally:
+            self._is_slow |= time.monotonic() - began > SLOW_SECONDS
 
     def _let_go(self, block: o.Block) -> None:
         """Take our finalizer from a block whose work is counted; one that has changed comes again with its change."""

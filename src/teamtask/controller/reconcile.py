@@ -6,32 +6,26 @@ before a block is assigned anew. Where a write fails the ledger is thrown away a
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from teamtask.controller.assigning import UNLIMITED, Allowed, assign_all
 from teamtask.controller.kept_results import KeptResults
 from teamtask.controller.restored import (
     ENDED,
-    EPOCH,
     OtherSource,
-    is_scattered,
-    key_of,
-    lease_id,
     restored_ledger,
     rules_of,
 )  # fmt: skip
-from teamtask.controller.shown import block_status, has_vanished, worklist_status
+from teamtask.controller.shown import block_status, worklist_status
 from teamtask.controller.taken import take_report
 from teamtask.controller.working import Plan, Slot, Working, decide
 from teamtask.ledger.commands import (
     ChangeRules,
-    Exchange,
-    Facts,
     MoveList,
-    Report,
     RerunDone,
     Sweep,
     Unpark,
-    Want,
 )
 from teamtask.ledger.errors import TeamtaskError
 from teamtask.ledger.list_state import ListState, Move
@@ -42,9 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamtask.kube import objects as o
-    from teamtask.ledger.ledger import Ledger
 
-ASSIGNMENTS_MAX = 16
+PUT_OFF_SECONDS = 0.2  # what may not be written now is looked at again so soon
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
 
 
@@ -70,8 +63,13 @@ def in_order(blocks: list[o.Block]) -> list[o.Block]:
     return sorted(blocks, key=lambda block: (block.metadata.creation_timestamp or "", block.metadata.name))
 
 
-def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now: float) -> Plan:
-    """Decide for all blocks of a list, in the order in which they were made; `now` in seconds since 1970."""
+def reconcile(
+    working: Working, worklist: o.Worklist, blocks: list[o.Block], now: float, allowed: Allowed = UNLIMITED
+) -> Plan:
+    """Decide for all blocks of a list, in the order in which they were made; `now` in seconds since 1970.
+
+    What has happened is written in any case; what is `allowed` bounds what is handed out anew and what is only told.
+    """
     ledger = working.ledger
     _check_source(working.worklist.spec, worklist.spec)
     _follow_spec(working, worklist, now)
@@ -85,22 +83,42 @@ def reconcile(working: Working, worklist: o.Worklist, blocks: list[o.Block], now
     plan.withdrawn = [index for index in (*working.stale, *plan.withdrawn) if index not in plan.results]
     working.stale = []
     decide(ledger, Sweep(), now)  # last: a block whose report is in hand is alive
-    for block in known:
-        slot = working.slots[block.metadata.uid]
-        if block.metadata.deletion_timestamp is None:
-            _assign(working, worklist.spec, block, now)
-        elif slot.generation == block.metadata.generation:
-            plan.counted.append(block.metadata.name)
-    for block in known:
-        slot = working.slots[block.metadata.uid]
-        status = block_status(ledger, worklist.metadata.uid, block, slot, now)
-        if status != block.status and block.metadata.deletion_timestamp is None:
-            plan.blocks[block.metadata.name] = status
+    gone = [block for block in known if block.metadata.deletion_timestamp is not None]
+    there = [block for block in known if block.metadata.deletion_timestamp is None]
+    plan.counted = [block.metadata.name for block in gone if not _has_news(working, block)]
+    plan.writes += len(plan.counted) + 1  # with that of the list
+    assigned = assign_all(working, worklist.spec, there, plan, now, allowed)
+    _show(working, there, assigned, plan, now, allowed)
     working.slots = {block.metadata.uid: working.slots[block.metadata.uid] for block in ordered}
     plan.worklist = worklist_status(working, worklist, now)
+    plan.writes -= plan.worklist == worklist.status
     _end_in_time(plan, worklist, now)
-    plan.wake_seconds = _wake_seconds(working, worklist, len(ordered), now)
+    plan.wake_seconds = _wake_seconds(working, worklist, len(ordered), plan.put_off, now)
     return plan
+
+
+def _has_news(working: Working, block: o.Block) -> bool:
+    return working.slots[block.metadata.uid].generation != block.metadata.generation
+
+
+def _show(
+    working: Working, blocks: list[o.Block], assigned: set[str], plan: Plan, now: float, allowed: Allowed
+) -> None:
+    """Have each block say how it stands, what was assigned first, and of the rest as many as may be written now."""
+    uid = working.worklist.metadata.uid
+    changed: list[tuple[int, o.Block, o.BlockStatus]] = []
+    for block in blocks:
+        slot = working.slots[block.metadata.uid]
+        status = block_status(working.ledger, uid, block, slot, now)
+        if status != block.status:
+            is_told = slot.generation == block.status.observed_generation
+            changed.append((0 if block.metadata.uid in assigned else 1 + is_told, block, status))
+    for rank, block, status in sorted(changed, key=itemgetter(0)):
+        if rank and plan.writes >= allowed.writes:
+            plan.put_off += 1
+            continue
+        plan.writes += rank > 0
+        plan.blocks[block.metadata.name] = status
 
 
 def _check_source(before: o.WorklistSpec, now: o.WorklistSpec) -> None:
@@ -165,40 +183,6 @@ def _rerun(working: Working, spec: o.WorklistSpec, plan: Plan, now: float) -> No
     decide(ledger, Unpark(tuple(asked)), now)
 
 
-def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float) -> None:
-    """Give a block without work some, unless its holder has vanished."""
-    ledger, slot = working.ledger, working.slots[block.metadata.uid]
-    if lease_id(block, slot.sequence) in ledger.leases:
-        return
-    if has_vanished(ledger, working.worklist.metadata.uid, block, slot) and ledger.state not in ENDED:
-        return
-    if working.is_full:
-        slot.reason = slot.reason or "ResultsFull"
-        return
-    if is_scattered(ledger) and not ledger.returned.pieces:
-        slot.reason = "Throttled"
-        return
-    if _at_limit(ledger, spec, block):
-        slot.reason = "LimitReached"
-        return
-    facts = Facts(lease_id(block, slot.sequence + 1), block.metadata.name, epoch=EPOCH, date=now)
-    reply = decide(ledger, Exchange(key_of(block), want=Want()), now, facts)
-    slot.reason = "Suspended" if ledger.state is ListState.PAUSED else "NoWork"
-    if reply.lease is not None:
-        slot.reason = ""
-        slot.sequence += 1
-        lease = ledger.leases[reply.lease]
-        most = lease.start + ASSIGNMENTS_MAX * lease.block_size
-        if lease.stop > most:
-            decide(ledger, Exchange(key_of(block), (Report(lease.id, lease.start, lease.start, end=most),)), now)
-
-
-def _at_limit(ledger: Ledger, spec: o.WorklistSpec, block: o.Block) -> bool:
-    totals = ledger.workers.by_principal.get(block.spec.holder)
-    held = totals.leases if totals is not None else 0
-    return len(ledger.leases) >= spec.max_active_blocks or held >= spec.blocks_per_holder
-
-
 def _end_in_time(plan: Plan, worklist: o.Worklist, now: float) -> None:
     """Have the list deleted when it has been finished for as long as it was to stay."""
     kept_seconds, ended = worklist.spec.ttl_seconds_after_finished, plan.worklist.completion_time
@@ -206,7 +190,7 @@ def _end_in_time(plan: Plan, worklist: o.Worklist, now: float) -> None:
         plan.is_over = now >= seconds_of(ended) + kept_seconds
 
 
-def _wake_seconds(working: Working, worklist: o.Worklist, blocks: int, now: float) -> float | None:
+def _wake_seconds(working: Working, worklist: o.Worklist, blocks: int, put_off: int, now: float) -> float | None:
     """Give when something may become due by time alone."""
     ledger, spec = working.ledger, worklist.spec
     due: list[float] = []
@@ -214,6 +198,8 @@ def _wake_seconds(working: Working, worklist: o.Worklist, blocks: int, now: floa
         due.append(min(ledger.next_expiry - now, ledger.rules.lease_seconds / 2))
     if working.is_full:
         due.append(ledger.rules.lease_seconds / 3)
+    if put_off:
+        due.append(PUT_OFF_SECONDS)
     if spec.items_per_second is not None and ledger.state is ListState.RUNNING and len(ledger.leases) < blocks:
         due.append(TOKENS_SECONDS)
     started, ended = worklist.status.start_time, worklist.status.completion_time

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from teamtask.ledger.ledger import Ledger
 
 ETA_DAYS_MAX = 9_999
+_TOO_MANY_RANGES = "What is done lies in too many ranges: nothing new is handed out until some of them merge."
 _WHY = {
     "LimitReached": "As many blocks are handed out as may be, of the list or of this holder.",
     "NoWork": "Everything is handed out.",
     "Suspended": "The list is suspended.",
-    "Throttled": "What is done lies in too many ranges: nothing new is handed out until some of them merge.",
+    "Throttled": "Nothing new is handed out for now: the condition Throttled of the list says why.",
     "ResultsFull": "The ConfigMap of the results has no room left: name another one in spec.results.configMap.",
     "UnreadableReport": "The indices in report.done are no interval text within the assignment.",
     "ReportRefused": "The report cannot be taken.",
@@ -113,7 +114,7 @@ def _conditions(working: Working, worklist: o.Worklist, now: float) -> list[o.Co
     facts = {
         "Accepted": accepted,
         "Progressing": (bool(ledger.leases), "BlocksActive" if ledger.leases else "NoBlocks", ""),
-        "Throttled": _throttled(working),
+        "Throttled": _throttled(working, now),
         "Suspended": (state is ListState.PAUSED, "Suspended" if state is ListState.PAUSED else "Running", reason),
         "Complete": complete.get(state, (False, "ItemsLeft", "")),
         "Failed": failed.get(state, (False, "NotFailed", parked)),
@@ -125,11 +126,14 @@ def _conditions(working: Working, worklist: o.Worklist, now: float) -> list[o.Co
     ]
 
 
-def _throttled(working: Working) -> tuple[bool, str, str]:
+def _throttled(working: Working, now: float) -> tuple[bool, str, str]:
     if working.is_full:
         return True, "ResultsFull", _WHY["ResultsFull"]
     if is_scattered(working.ledger):
-        return True, "TooManyRanges", _WHY["Throttled"]
+        return True, "TooManyRanges", _TOO_MANY_RANGES
+    if working.is_short(now):
+        message = f"{working.waiting} blocks wait: a list may cause {working.writes_per_second:g} writes a second now."
+        return True, "WriteBudget", message
     return False, "NotThrottled", ""
 
 

@@ -38,6 +38,7 @@ def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) 
     """Take what is new; give False where it has to wait, because its results find no room."""
     ledger, held = working.ledger, working.ledger.leases.get(lease_id(block, slot.sequence))
     folds = ledger.rules.fold is not None
+    plan.writes += 1  # the holder's own
     told = report_of(block, held, in_order=is_scattered(ledger), folds=folds)
     rows = _rows(working, block, told)
     if rows and not working.kept.has_room(rows):
@@ -58,6 +59,7 @@ def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) 
     recorded = None if reply.recorded is None else IntervalSet(reply.recorded)
     kept = {index: row for index, row in rows.items() if recorded is None or index in recorded}
     working.kept.keep(kept, {one.index for one in told.results if not one.ok})
+    plan.writes += bool(kept)
     plan.results |= kept
     return True
 

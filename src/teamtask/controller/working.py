@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from teamtask.ledger.commands import Command, Reply
 
 
+SHORT_SECONDS = 5.0
+
+
 class Slot(Struct):
     """What the controller knows of a block beyond the object, which may be older than what was written last."""
 
     sequence: int
     generation: int  # of the spec that was taken into account
     reason: str = ""  # why it has no work, or what is wrong with its report
+    asked_at: float | None = None  # since when it asks for work in vain
     message: str = ""  # in a sentence, where the reason alone does not say it
 
 
@@ -36,8 +40,24 @@ class Working(Struct):
     slots: dict[str, Slot] = field(default_factory=dict)
     stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
     is_full: bool = False  # results wait that find no room
+    writes_per_second: float = 0.0  # that the list may cause
+    waiting: int = 0  # blocks that have no work because nothing more may be written now
+    short_since: float | None = None  # of writes, without a break of SHORT_SECONDS
+    short_at: float = 0.0
     rerun_revision: int = 0  # of the last rerun that was looked at
     rerun_refused: str = ""  # why it was not carried out
+
+    def note_shortage(self, now: float) -> None:
+        """Remember since when blocks wait for the write budget; a moment without counts as none."""
+        if self.waiting:
+            self.short_at = now
+            self.short_since = now if self.short_since is None else self.short_since
+        elif now - self.short_at > SHORT_SECONDS:
+            self.short_since = None
+
+    def is_short(self, now: float) -> bool:
+        """Tell whether blocks have been waiting for so long that it is worth saying."""
+        return self.short_since is not None and now - self.short_since > SHORT_SECONDS
 
 
 class Plan(Struct):
@@ -48,6 +68,8 @@ class Plan(Struct):
     withdrawn: list[int] = field(default_factory=list)  # results that are gone: after the list
     blocks: dict[str, o.BlockStatus] = field(default_factory=dict)
     counted: list[str] = field(default_factory=list)  # blocks whose finalizer can go
+    writes: int = 0  # to the API server, those of holders included
+    put_off: int = 0  # block statuses that are to be written later
     is_over: bool = False  # the list has been finished for as long as it was to stay
     wake_seconds: float | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamtask.ledger.rules import BLOCK_SECONDS_MAX, BLOCKS_PER_LEASE_MAX, SPEED_MAX
+from teamtask.ledger.rules import BLOCK_SECONDS_MAX, SPEED_MAX
 
 if TYPE_CHECKING:
     from teamtask.ledger.rules import BlockRule
@@ -30,7 +30,7 @@ def speed_after(speed: float, recorded: int, seconds: float) -> float:
     return (speed + latest) / 2 if speed else latest
 
 
-def fixed_size(block_size: int, speed: float, exchange_seconds: float) -> int:
+def fixed_size(block_size: int, speed: float, exchange_seconds: float, blocks_max: int) -> int:
     """Give the size of a lease of whole blocks: as many as a worker does in t_min, one if its speed is unknown (0)."""
     if not speed:
         return block_size
@@ -38,7 +38,7 @@ def fixed_size(block_size: int, speed: float, exchange_seconds: float) -> int:
     expected = speed * (t_min if t_min > T_MIN_SECONDS else T_MIN_SECONDS)  # noqa: FURB136 - as above
     if expected <= block_size:
         return block_size
-    return block_size * min(BLOCKS_PER_LEASE_MAX, -(-int(expected) // block_size))
+    return block_size * min(blocks_max, -(-int(expected) // block_size))
 
 
 def adaptive_size(

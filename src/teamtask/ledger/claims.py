@@ -10,7 +10,7 @@ from teamtask.ledger.big_numbers import counted
 from teamtask.ledger.block_size import adaptive_size, aligned_end, fixed_size, with_remainder
 from teamtask.ledger.events import Event, Granted, Moved, WorkerSeen
 from teamtask.ledger.list_state import CLAIMABLE, ListState
-from teamtask.ledger.rules import PIECES_MAX
+from teamtask.ledger.rules import BLOCKS_PER_LEASE_MAX, PIECES_MAX
 from teamtask.ledger.workers import Totals
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def decide_claim(ledger: Ledger, command: Exchange, now: float, facts: Facts) ->
 def _grant(
     ledger: Ledger, command: Exchange, worker: Worker | None, piece: Piece | None, now: float, facts: Facts
 ) -> Granted | NoGrant:
-    rules = ledger.rules
+    rules, want = ledger.rules, command.want
     rule = rules.block
     if piece is None:
         start, available = ledger.frontier, ledger.end - ledger.frontier
@@ -89,7 +89,9 @@ def _grant(
         start, available = piece.start, piece.stop - piece.start
     block_size = rule.size
     if block_size is not None:
-        wanted = size = fixed_size(block_size, worker.speed if worker is not None else 0.0, facts.exchange_seconds)
+        speed = worker.speed if worker is not None else 0.0
+        most = BLOCKS_PER_LEASE_MAX if want is None else want.blocks
+        wanted = size = fixed_size(block_size, speed, facts.exchange_seconds, most)
         begun = (start - ledger.start) % block_size
         if begun:  # blocks keep to their grid: first the rest of this one
             size = block_size - begun
@@ -97,7 +99,7 @@ def _grant(
             size = available
     else:
         remaining = ledger.end - ledger.frontier + ledger.returned.size
-        seconds = command.want.seconds if command.want is not None else None
+        seconds = want.seconds if want is not None else None
         wanted = adaptive_size(rule, ledger.workers, worker, remaining, facts.exchange_seconds, seconds)
         if rules.alignment > 1:
             wanted = aligned_end(start, wanted, rules.alignment, rule.max)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from teamtask.ledger.errors import TeamtaskError
 from teamtask.ledger.events import Range, WorkerKey
 from teamtask.ledger.list_state import ListState, Move
-from teamtask.ledger.rules import Rules
+from teamtask.ledger.rules import BLOCKS_PER_LEASE_MAX, Rules
 
 
 class Facts(Struct, frozen=True, gc=False):
@@ -57,9 +57,10 @@ class Report(Struct, frozen=True, gc=False):
 
 
 class Want(Struct, frozen=True, gc=False):
-    """What a claim asks for: blocks of so many seconds, if not the list's."""
+    """What a claim asks for: blocks of so many seconds, if not the list's; so many fixed blocks at once at most."""
 
     seconds: float | None = None
+    blocks: int = BLOCKS_PER_LEASE_MAX
 
 
 class Exchange(Struct, frozen=True, gc=False):

@@ -1,0 +1,83 @@
+"""`WriteBudget`: how many writes to the API server a list may cause, its workers' writes included.
+
+A token bucket for each list and one for all of them. When the API server is slow or says 429 the one for all refills at
+half the rate, then at a little more each second: additive increase, multiplicative decrease (Chiu and Jain, 1989).
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+LIST_WRITES_PER_SECOND = 50.0
+WRITES_PER_SECOND = 200.0
+RATE_MIN = 5.0
+RECOVERED_PER_SECOND = 5.0
+SLOW_SECONDS = 1.0  # a write that takes longer than this is slow
+HALVED_SECONDS = 2.0  # the rate is halved this often at most
+
+_Key = TypeVar("_Key")
+
+
+class Bucket:
+    """Holds one second's tokens at most; may go below zero, as what has happened has happened."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        """Begin full; `rate` in tokens a second."""
+        self.rate = rate
+        self._tokens, self._at = rate, now
+
+    def tokens(self, now: float) -> float:
+        """Give how many there are."""
+        return min(self.rate, self._tokens + self.rate * max(0.0, now - self._at))
+
+    def spend(self, writes: float, now: float) -> None:
+        """Take tokens."""
+        self._tokens, self._at = self.tokens(now) - writes, now
+
+    def refill_at(self, rate: float, now: float) -> None:
+        """Go on at another rate."""
+        self._tokens, self._at = self.tokens(now), now
+        self.rate = rate
+
+
+class WriteBudget(Generic[_Key]):
+    """The buckets, by list. Not for several threads."""
+
+    def __init__(self, list_rate: float, rate: float, now: float) -> None:
+        """Begin full; rates in writes a second."""
+        self.list_rate, self.rate = list_rate, rate
+        self._all = Bucket(rate, now)
+        self._lists: dict[_Key, Bucket] = {}
+        self._halved_at = -HALVED_SECONDS
+        self._recovered_at = now
+
+    def of_list(self, key: _Key, now: float) -> float:
+        """Give how many writes a list may cause now."""
+        self._recover(now)
+        one = self._lists.get(key)
+        return min(self._all.tokens(now), self.list_rate if one is None else one.tokens(now))
+
+    def spend(self, key: _Key, writes: float, now: float) -> None:
+        """Count writes that a list caused."""
+        self._lists.setdefault(key, Bucket(self.list_rate, now)).spend(writes, now)
+        self._all.spend(writes, now)
+
+    def share(self, lists: int) -> float:
+        """Give the writes a second that each of so many lists may cause when all of them want as much."""
+        return min(self.list_rate, self._all.rate / max(1, lists))
+
+    def was_slow(self, now: float) -> None:
+        """Halve the rate: the API server was slow, or refused a write for being one too many."""
+        if now - self._halved_at >= HALVED_SECONDS:
+            self._halved_at = self._recovered_at = now
+            self._all.refill_at(max(RATE_MIN, self._all.rate / 2), now)
+
+    def forget(self, key: _Key) -> None:
+        """Forget a list."""
+        self._lists.pop(key, None)
+
+    def _recover(self, now: float) -> None:
+        gained = RECOVERED_PER_SECOND * (now - self._recovered_at)
+        if gained >= 1.0:
+            self._all.refill_at(min(self.rate, self._all.rate + gained), now)
+            self._recovered_at = now

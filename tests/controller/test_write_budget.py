@@ -1,0 +1,41 @@
+"""How many writes a list may cause."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teamtask.controller.write_budget import WriteBudget
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 2), st.floats(0, 30)), max_size=200))
+def test_over_any_time_a_list_causes_its_rate_and_one_burst_at_most(wishes: list[tuple[str, float, float]]) -> None:
+    budget: WriteBudget[str] = WriteBudget(10.0, 15.0, 0.0)
+    now, written = 0.0, {"a": 0.0, "b": 0.0}
+    for key, seconds, wanted in wishes:
+        now += seconds
+        may = min(wanted, max(0.0, budget.of_list(key, now)))
+        budget.spend(key, may, now)
+        written[key] += may
+    assert all(writes <= 10.0 * (now + 1) + 1e-6 for writes in written.values())
+    assert sum(written.values()) <= 15.0 * (now + 1) + 1e-6
+
+
+def test_what_workers_wrote_is_paid_back_before_anything_is_handed_out() -> None:
+    budget: WriteBudget[str] = WriteBudget(10.0, 100.0, 0.0)
+    budget.spend("a", 30.0, 0.0)
+    assert budget.of_list("a", 1.0) == pytest.approx(-10.0)
+    assert budget.of_list("b", 1.0) == pytest.approx(10.0)
+    assert budget.of_list("a", 2.5) == pytest.approx(5.0)
+
+
+def test_a_slow_api_server_halves_the_rate_and_it_comes_back_slowly() -> None:
+    budget: WriteBudget[str] = WriteBudget(50.0, 200.0, 0.0)
+    for now in (10.0, 10.1, 10.2):
+        budget.was_slow(now)
+    assert budget.share(4) == pytest.approx(25.0)
+    budget.of_list("a", 14.0)
+    assert budget.share(4) == pytest.approx(30.0)
+    budget.of_list("a", 100.0)
+    assert budget.share(4) == pytest.approx(50.0)
