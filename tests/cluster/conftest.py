@@ -87,8 +87,8 @@ class Cluster:
 class Controller:
     """`teamtask controller` as a process, which a test may kill."""
 
-    def __init__(self, namespace: str, kubeconfig: Path, log: Path) -> None:
-        self._command = [sys.executable, "-m", "teamtask", "controller", "--namespace", namespace]
+    def __init__(self, namespace: str, kubeconfig: Path, log: Path, *options: str) -> None:
+        self._command = [sys.executable, "-m", "teamtask", "controller", "--namespace", namespace, *options]
         self._environment = os.environ | {"KUBECONFIG": str(kubeconfig)}
         self._log = log
         self.start()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from teamtask.cli.output import say
+from teamtask.cli.run_options import BindType
 from teamtask.controller.write_budget import LIST_WRITES_PER_SECOND, WRITES_PER_SECOND
 from teamtask.settings import LOG_FORMAT, LOG_LEVEL
 from teamtask.telemetry import FORMATS, LEVELS, set_up_logs
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from teamtask.controller.observed import ListKey
+    from teamtask.settings import Bind
 
 
 @click.command(short_help="Print what a Kubernetes cluster has to know.")
@@ -67,6 +69,12 @@ def crds() -> None:
     show_default=True,
     help="The same for one list: blocks are made larger, or several are handed out at once, to stay within it.",
 )
+@click.option(
+    "--metrics-bind",
+    type=BindType(),
+    metavar="HOST:PORT",
+    help="Answer /metrics, for Prometheus, and /healthz there, without credentials; by default nowhere.",
+)
 @click.option("--log-level", envvar=LOG_LEVEL, type=click.Choice(LEVELS), default="info", help=f"[${LOG_LEVEL}]")
 @click.option("--log-format", envvar=LOG_FORMAT, type=click.Choice(FORMATS), default="text", help=f"[${LOG_FORMAT}]")
 def controller(
@@ -76,6 +84,7 @@ def controller(
     lease_namespace: str | None,
     writes_per_second: float,
     list_writes_per_second: float,
+    metrics_bind: Bind | None,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -89,6 +98,14 @@ def controller(
       teamtask controller
       teamtask controller --context test --namespace primes
     """  # noqa: D301 - click takes the backspace for "leave these lines alone"
+    set_up_logs(log_level, log_format)
+    rates = list_writes_per_second, writes_per_second
+    _control(context, namespace, lease_namespace or namespace or "default", rates, metrics_bind)
+
+
+def _control(
+    context: str | None, namespace: str | None, lease_namespace: str, rates: tuple[float, float], bind: Bind | None
+) -> None:
     from socket import gethostname
     from uuid import uuid4
 
@@ -96,11 +113,12 @@ def controller(
     from teamtask.controller.leadership import Leadership
     from teamtask.controller.write_budget import WriteBudget
     from teamtask.kube.api_server import ApiServer
+    from teamtask.server import listen
 
-    set_up_logs(log_level, log_format)
+    listening = None if bind is None else listen(bind)
     server = ApiServer(context)
-    leadership = Leadership(server, lease_namespace or namespace or "default", f"{gethostname()}_{uuid4()}")
-    budget: WriteBudget[ListKey] = WriteBudget(list_writes_per_second, writes_per_second, time.monotonic())
+    leadership = Leadership(server, lease_namespace, f"{gethostname()}_{uuid4()}")
+    budget: WriteBudget[ListKey] = WriteBudget(*rates, time.monotonic())
     running = Controller(server, namespace, leadership, budget)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -109,4 +127,8 @@ def controller(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     say("Watching Worklists and Blocks" + (f" in {namespace}" if namespace else " in all namespaces"))
+    if bind is not None and listening is not None:
+        running.metrics.serve(listening)
+        address = bind._replace(port=listening.getsockname()[1])
+        say(f"Metrics at {address.url}/metrics")
     running.run()

@@ -12,6 +12,9 @@ import msgspec
 import structlog
 
 from teamtask.controller.assigning import Allowed
+from teamtask.controller.event_writer import EventWriter
+from teamtask.controller.happened import happened, refused
+from teamtask.controller.metrics import ControllerMetrics
 from teamtask.controller.observed import ListKey, Observed
 from teamtask.controller.reconcile import Overtaken, begin, reconcile
 from teamtask.controller.reflector import Reflector
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 WRITERS = 8  # calls to the API server at once
 PASS_SECONDS = 0.02  # a pass waits so long for more to happen, and writes it all at once
 LIST_PASS_SECONDS = 0.1  # a list is looked at no sooner than this after the last time
+EVENTS_SECONDS = 2.0  # the end waits so long for what is to be told
 RETRY_SECONDS = 1.0  # after a write that failed
 
 _log = structlog.get_logger()
@@ -65,6 +69,8 @@ class Controller:
             Reflector(server, o.path("blocks", namespace), self._observed.blocks),
         ]
         self._writers = ThreadPoolExecutor(WRITERS, "write")
+        self._events = EventWriter(server)
+        self.metrics = ControllerMetrics(self._observed.worklists.all)
 
     def stop(self) -> None:
         """Make `run` end after the pass that it is in; what is decided is written."""
@@ -81,6 +87,7 @@ class Controller:
         try:
             if self._leadership.acquire(self._stopping):
                 _log.info("leading")
+                self.metrics.leading.set(1)
                 for reflector in self._reflectors:  # now, so that it sees all that the one before has written
                     reflector.start()
                 self._lead()
@@ -88,18 +95,24 @@ class Controller:
             for reflector in self._reflectors:
                 reflector.stop()
             self._writers.shutdown()
+            self._events.close(EVENTS_SECONDS)
             self._leadership.release()
 
     def _lead(self) -> None:
         while not self._stopping.is_set():
             if self._leadership.is_lost:
                 raise LeadershipLost
+            self.metrics.came_round()
             due = self._observed.due(time.time())
             for key in sorted(due, key=lambda key: self._looked_at.get(key, 0.0)):  # the writes go round
                 if self._leadership.is_lost:
                     raise LeadershipLost
                 early = self._looked_at.get(key, 0.0) + LIST_PASS_SECONDS - time.monotonic()
-                self._observed.look_again(key, early if early > 0 else self._pass(key))
+                if early > 0:
+                    self._observed.look_again(key, early)
+                else:
+                    with self.metrics.pass_seconds.time():
+                        self._observed.look_again(key, self._pass(key))
             self._stopping.wait(PASS_SECONDS)
             self._observed.wait(time.time())
 
@@ -165,6 +178,7 @@ class Controller:
             [partial(self._write_block, by_name[name], status) for name, status in plan.blocks.items()]
             + [partial(self._let_go, by_name[name]) for name in plan.counted]
         )
+        self._events.tell(worklist, happened(worklist.status, plan, blocks, working.ledger))
         if plan.is_over:
             self._delete(worklist)
 
@@ -184,6 +198,7 @@ class Controller:
         working = self._working.get(key)
         if status != worklist.status:
             written = self._write_worklist(worklist, status)
+            self._events.tell(worklist, refused(worklist.status, status))
             if working is not None:
                 working.written = written
         if working is not None:
@@ -232,14 +247,16 @@ class Controller:
 
     def _write_status(self, plural: str, metadata: o.Metadata, status: object) -> object:
         body = {"status": msgspec.to_builtins(status), "metadata": {"resourceVersion": metadata.resource_version}}
-        began = time.monotonic()
+        began, status_code = time.monotonic(), 200
         try:
             return self._server.call("PATCH", f"{o.path(plural, metadata.namespace)}/{metadata.name}/status", body)
         except KubernetesError as error:
-            self._is_slow |= error.status == TOO_MANY_REQUESTS
+            status_code = error.status
             raise
         finally:
-            self._is_slow |= time.monotonic() - began > SLOW_SECONDS
+            late = time.monotonic() - began > SLOW_SECONDS
+            self._is_slow |= late or status_code == TOO_MANY_REQUESTS
+            self.metrics.writes.labels(plural, str(status_code)).inc()
 
     def _let_go(self, block: o.Block) -> None:
         """Take our finalizer from a block whose work is counted; one that has changed comes again with its change."""

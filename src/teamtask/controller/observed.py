@@ -93,6 +93,11 @@ class Cache(Generic[_Kind]):
                 del self._by_list[of]
         self._changed(of)
 
+    def all(self) -> list[_Kind]:
+        """Give all objects."""
+        with self._lock:
+            return list(self._objects.values())
+
     def of_list(self, key: ListKey) -> list[_Kind]:
         """Give the objects of a list."""
         with self._lock:

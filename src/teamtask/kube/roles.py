@@ -20,6 +20,7 @@ def roles() -> list[dict[str, Any]]:
                 _rule(["worklists/status", "blocks/status"], ["patch"]),
                 _rule(["blocks"], [*_READ, "patch"]),
                 _rule(["configmaps"], ["get", "create", "patch"], ""),
+                _rule(["events"], ["create"], ""),
                 _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
             ],
         ),
