@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import files
+import images
 from files import HOST_ADDRESS, KUBECONFIG, PROGRAM, SOCKETS, STATE
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
 
 COMPONENTS = Path(__file__).with_name("components")
 VERSION = "v1.34.4"
-NEEDED = {"containerd": "containerd", "ip": "iproute2", "iptables": "iptables", "runc": "runc", "unshare": "util-linux"}
+NEEDED = {
+    "cc": "gcc",
+    "containerd": "containerd",
+    "debootstrap": "debootstrap",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "runc": "runc",
+    "unshare": "util-linux",
+}
 READY_SECONDS = 120
 CGROUP = "teamtask-cluster"
 PID_FILE = STATE / "pid"
@@ -46,6 +55,7 @@ def up() -> Path:
             _build()
             _remove()
             _start()
+        images.load()
     return KUBECONFIG
 
 
@@ -79,6 +89,8 @@ def _check_machine() -> None:
     missing = sorted({package for program, package in NEEDED.items() if not shutil.which(program)})
     if not Path("/usr/lib/cni/bridge").exists():
         missing.append("containernetworking-plugins")
+    if not list(Path("/usr/lib").glob("*/libc.a")):
+        missing.append("libc6-dev")
     if missing:
         message = f"A cluster for the tests needs {', '.join(missing)}: apt-get install {' '.join(missing)}"
         raise ClusterError(message)
@@ -192,7 +204,7 @@ def main() -> int:
             case _:
                 print("usage: cluster.py up|down", file=sys.stderr)
                 return 2
-    except ClusterError as error:
+    except (ClusterError, images.ImageError) as error:
         print(f"cluster: {error}", file=sys.stderr)
         return 1
     return 0

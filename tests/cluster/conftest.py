@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))  # for run_page
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that bring the cluster up
 
 BUILT = Path(__file__).parents[2] / ".cluster" / "kubectl"
 WAIT_SECONDS = 30

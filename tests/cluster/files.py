@@ -17,6 +17,7 @@ HOST_ADDRESS = "10.199.99.1"
 NODE_ADDRESS = "10.199.99.2"
 POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/16"
+DNS_ADDRESS = "10.96.0.10"
 API_SERVER = f"https://{NODE_ADDRESS}:6443"
 NODE = "node-1"
 
@@ -55,7 +56,9 @@ def _write_certificates() -> None:
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
     made = {
         "server": authority.issue_cert(NODE_ADDRESS, "127.0.0.1", service, *names),
-        "kubelet-client": authority.issue_cert(common_name="apiserver", organization_name="system:masters"),
+        "kubelet-client": authority.issue_cert(
+            "apiserver", common_name="apiserver", organization_name="system:masters"
+        ),
         "service-accounts": authority.issue_cert("service-accounts", key_type=trustme.KeyType.RSA),
     }
     for name, certificate in made.items():
@@ -101,6 +104,8 @@ KUBELET = {
     "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
     "imageGCHighThresholdPercent": 100,
     "imageGCLowThresholdPercent": 99,
+    "clusterDNS": [DNS_ADDRESS],
+    "clusterDomain": "cluster.local",
     "resolvConf": "",
     "volumePluginDir": str(STATE / "volume-plugins"),
     "podLogsDir": str(STATE / "pod-logs"),
