@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -55,7 +57,10 @@ class ApiServer:
             raise KubernetesError("The client for Kubernetes is not installed.", hint=hint) from error
         self._configuration = Configuration()
         try:
-            config.load_config(context=context, client_configuration=self._configuration)  # type: ignore[no-untyped-call] # has none
+            if context is None and _is_pod_without_kubeconfig():
+                config.load_incluster_config(self._configuration)  # type: ignore[no-untyped-call] # has none
+            else:
+                config.load_kube_config(context=context, client_configuration=self._configuration)  # type: ignore[no-untyped-call] # has none
         except config.ConfigException as error:
             hint = "Set KUBECONFIG, or run this in a pod; `kubectl config get-contexts` lists the contexts."
             raise KubernetesError(f"There are no credentials for Kubernetes: {error}", hint=hint) from error
@@ -126,6 +131,11 @@ class ApiServer:
         if response.status >= OK_END:
             raise _refusal(response)
         return response
+
+
+def _is_pod_without_kubeconfig() -> bool:
+    has_kubeconfig = bool(os.environ.get("KUBECONFIG")) or Path("~/.kube/config").expanduser().exists()
+    return not has_kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def _refusal(response: urllib3.BaseHTTPResponse) -> KubernetesError:
