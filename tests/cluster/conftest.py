@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))  # for run_page
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that bring the cluster up
+import files
+import teamtask_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BUILT = Path(__file__).parents[2] / ".cluster" / "kubectl"
 WAIT_SECONDS = 30
@@ -121,6 +123,17 @@ def cluster() -> Iterator[Cluster]:
     cluster.kubectl("create", "namespace", cluster.namespace)
     yield cluster
     cluster.kubectl("delete", "namespace", cluster.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def image(cluster: Cluster) -> str:
+    """The image of this tree, in the cluster: its name."""
+    assert cluster
+    if named := os.environ.get("TEAMTASK_TEST_IMAGE"):
+        return named
+    if os.environ["KUBECONFIG"] != str(files.KUBECONFIG):
+        pytest.skip("this needs TEAMTASK_TEST_IMAGE, an image of this tree that the cluster of KUBECONFIG can pull")
+    return teamtask_image.load()
 
 
 def _controllers_account(cluster: Cluster, folder: Path) -> Path:

@@ -124,7 +124,8 @@ def _write_archive(archive: Path, name: str, root: Path, config: dict[str, list[
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     filesystem = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
-    image = {"architecture": machine, "os": "linux", "config": config, "rootfs": filesystem}
+    history = [{"created": "1970-01-01T00:00:00Z", "created_by": "tests/cluster/images.py"}]
+    image = {"architecture": machine, "os": "linux", "config": config, "rootfs": filesystem, "history": history}
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     making = root.with_name("image.tar")
     with tarfile.open(making, "w") as tar:
