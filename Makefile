@@ -75,7 +75,7 @@ lock: .venv/installed-dev ## write constraints.txt anew from pyproject.toml; ARG
 
 .PHONY: clean
 clean: ## remove everything that make has made
-	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
+	rm -rf .venv .cluster build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz
 
 # What is installed, as files: a target after another has nothing left to do.
 .venv/installed: pyproject.toml constraints.txt scripts/make-venv

@@ -1,4 +1,4 @@
-"""`up` and `down`: a Kubernetes of one node for the tests, built from the Go modules and Debian's containerd.
+"""`up`, `down` and `is-up`: a Kubernetes of one node for the tests, built from the Go modules and Debian's containerd.
 
 Everything runs in namespaces of its own (network, mounts, processes) under one process: when that one is killed, its
 containers, mounts, bridges and packet rules are gone with it. It needs root. Where KUBECONFIG names a cluster, that is
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COMPONENTS = Path(__file__).with_name("components")
 VERSION = "v1.34.4"
 NEEDED = {
+    "buildah": "buildah",
     "cc": "gcc",
     "containerd": "containerd",
     "debootstrap": "debootstrap",
@@ -60,9 +61,10 @@ def up() -> Path:
 
 
 def down() -> None:
-    """Take the cluster away, with all that it left."""
+    """Take the cluster away, with all that it left; what was built for it stays in `.cluster`."""
     with _alone():
         _remove()
+        images.remove_unfinished()
 
 
 @contextlib.contextmanager
@@ -197,12 +199,14 @@ def main() -> int:
                 print(f"export KUBECONFIG={up()}")
             case ["down"]:
                 down()
+            case ["is-up"]:
+                return 0 if os.environ.get("KUBECONFIG") or _running() else 1
             case ["supervise"]:
                 import supervisor
 
                 supervisor.supervise()
             case _:
-                print("usage: cluster.py up|down", file=sys.stderr)
+                print("usage: cluster.py up|down|is-up", file=sys.stderr)
                 return 2
     except (ClusterError, images.ImageError) as error:
         print(f"cluster: {error}", file=sys.stderr)

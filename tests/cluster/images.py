@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ARCHIVES = Path(__file__).parents[2] / ".cluster" / "images"
+MAKING = "making-"
 PAUSE = "teamtask.io/pause:1"
 PAUSE_SOURCE = Path(__file__).with_name("pause.c")
 BASE = "teamtask.io/base:1"
@@ -50,7 +52,7 @@ def pause() -> Path:
     """Give the archive of the image that holds a pod's namespaces."""
     archive = archive_of("pause", PAUSE_SOURCE.read_bytes())
     if not archive.exists():
-        with _folder() as folder:
+        with folder_to_make_in() as folder:
             program = folder / "root" / "pause"
             program.parent.mkdir()
             subprocess.run(["cc", "-static", "-Os", "-s", "-o", program, PAUSE_SOURCE], check=True)
@@ -64,7 +66,7 @@ def base() -> Path:
     archive = archive_of("base", recipe)
     if not archive.exists():
         print(f"making {BASE} of Debian's packages (a minute the first time)", file=sys.stderr)
-        with _folder() as folder:
+        with folder_to_make_in() as folder:
             root = folder / "root"
             _debootstrap(root)
             _write_archive(archive, BASE, root, {"Cmd": ["/bin/sh"], "Env": [f"PATH={PATH}"]})
@@ -94,9 +96,17 @@ def import_all(archives: Iterable[Path]) -> None:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=ARCHIVES, prefix="making-") as folder:
+def folder_to_make_in() -> Iterator[Path]:
+    """Give a folder that goes at the end: on the disk of the archives, so that a rename is enough."""
+    ARCHIVES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ARCHIVES, prefix=MAKING) as folder:
         yield Path(folder)
+
+
+def remove_unfinished() -> None:
+    """Remove what a build left that was killed."""
+    for folder in ARCHIVES.glob(f"{MAKING}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _debootstrap(root: Path) -> None:

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,11 +61,11 @@ def _build(into: Path, name: str) -> None:
         raise images.ImageError("buildah", "it is not installed: apt-get install buildah")
     print(f"building {name} (a minute the first time)", file=sys.stderr)
     _trim_store()
-    with tempfile.TemporaryDirectory(dir=images.ARCHIVES, prefix="making-") as folder:
-        made = Path(folder) / "image.tar"
+    with images.folder_to_make_in() as folder:
+        made = folder / "image.tar"
         # What it mounts goes with a namespace of its own.
         command = ["unshare", "--mount", "buildah", "--root", STORE / "layers", "--runroot", STORE / "run"]
-        command += ["--storage-driver", "overlay", "bud", "--isolation", "chroot", "--layers", *_secrets(Path(folder))]
+        command += ["--storage-driver", "overlay", "bud", "--isolation", "chroot", "--layers", *_secrets(folder)]
         command += ["--build-arg", f"BASE=docker-archive:{images.base()}", "--file", DOCKERFILE]
         done = subprocess.run(
             [*command, "--tag", f"docker-archive:{made}:{name}", ROOT],
