@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ASSIGNMENTS_MAX = 16
 WRITES_AN_EXCHANGE = 2  # the worker's report, and the answer
+EXCHANGE_SECONDS = 0.05  # of a report until there is new work, about, with writes to spare
 
 
 class Allowed(NamedTuple):
@@ -43,7 +44,8 @@ def assign_all(
         slot = slots[block.metadata.uid]
         slot.asked_at = now if slot.asked_at is None else slot.asked_at
     asking.sort(key=lambda block: slots[block.metadata.uid].asked_at or now)
-    exchange_seconds = WRITES_AN_EXCHANGE * len(blocks) / allowed.per_second / EXCHANGES_PER_T_MIN
+    share = WRITES_AN_EXCHANGE * len(blocks) / allowed.per_second  # seconds until it is each one's turn again
+    exchange_seconds = max(EXCHANGE_SECONDS, share / EXCHANGES_PER_T_MIN)
     assigned: set[str] = set()
     working.waiting, working.writes_per_second = 0, allowed.per_second
     for block in asking:

@@ -90,9 +90,13 @@ def key_of(block: o.Block) -> WorkerKey:
 
 
 def is_scattered(ledger: Ledger) -> bool:
-    """Tell whether what is done lies in so many ranges that the object would become too large."""
-    pieces = ledger.pieces - len(ledger.parked)
-    return pieces * (2 * len(str(ledger.end)) + 2) > o.RANGES_CHARACTERS_MAX
+    """Tell whether what is done lies in so many ranges that nothing new is to be handed out until some merge."""
+    return len(ledger.done) > ranges_max(ledger)
+
+
+def ranges_max(ledger: Ledger) -> int:
+    """Give how many ranges the object of a list has room for."""
+    return o.RANGES_CHARACTERS_MAX // (2 * len(str(ledger.end)) + 2)
 
 
 def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float) -> Ledger:

@@ -27,6 +27,7 @@ _WHY = {
     "NoWork": "Everything is handed out.",
     "Suspended": "The list is suspended.",
     "Throttled": "Nothing new is handed out for now: the condition Throttled of the list says why.",
+    "TooManyRanges": "What is done lies in too many ranges: the report is taken when some of them have merged.",
     "ResultsFull": "The ConfigMap of the results has no room left: name another one in spec.results.configMap.",
     "UnreadableReport": "The indices in report.done are no interval text within the assignment.",
     "ReportRefused": "The report cannot be taken.",
@@ -132,7 +133,10 @@ def _throttled(working: Working, now: float) -> tuple[bool, str, str]:
     if is_scattered(working.ledger):
         return True, "TooManyRanges", _TOO_MANY_RANGES
     if working.is_short(now):
-        message = f"{working.waiting} blocks wait: a list may cause {working.writes_per_second:g} writes a second now."
+        message = (
+            f"The list may cause {working.writes_per_second:g} writes a second, those of its workers included: "
+            f"{working.waiting} of {len(working.slots)} blocks wait for that."
+        )
         return True, "WriteBudget", message
     return False, "NotThrottled", ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from teamtask.controller.kept_results import result_row
-from teamtask.controller.restored import is_scattered, key_of, lease_id, source_of
+from teamtask.controller.restored import key_of, lease_id, ranges_max, source_of
 from teamtask.controller.told import report_of
 from teamtask.controller.working import decide
 from teamtask.ledger.commands import Exchange, Failure, Report
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from teamtask.ledger.ledger import Ledger
 
 MOMENT_SECONDS = 0.001
+RANGES_EXCESS = 9 / 8  # of what is in hand when nothing new is handed out any more, so much may still come in
 DELETED = Failure("The block was deleted, and nothing of it had been done.")
 
 
@@ -34,15 +35,30 @@ def take_report(working: Working, block: o.Block, now: float, plan: Plan) -> Non
         _report(ledger, block, gone, now)
 
 
+def _parts_too_much(ledger: Ledger, told: Told) -> bool:
+    """Tell whether a report leaves what is done in more ranges than the object of the list may have."""
+    done, most = ledger.done, RANGES_EXCESS * ranges_max(ledger)
+    if told.report is None or len(done) + len(told.report.ranges) <= most:
+        return False
+    after = done.copy()
+    for start, stop in told.report.ranges:
+        after.add(start, stop)
+    return len(after) > max(most, len(done))
+
+
 def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) -> bool:
-    """Take what is new; give False where it has to wait, because its results find no room."""
+    """Take what is new; give False where it has to wait, because what is done or its results find no room."""
     ledger, held = working.ledger, working.ledger.leases.get(lease_id(block, slot.sequence))
     folds = ledger.rules.fold is not None
     plan.writes += 1  # the holder's own
-    told = report_of(block, held, in_order=is_scattered(ledger), folds=folds)
+    told = report_of(block, held, folds=folds)
+    if _parts_too_much(ledger, told):
+        told = report_of(block, held, folds=folds, in_order=True)
     rows = _rows(working, block, told)
-    if rows and not working.kept.has_room(rows):
-        working.is_full, slot.reason = True, "ResultsFull"
+    too_many, full = _parts_too_much(ledger, told), bool(rows) and not working.kept.has_room(rows)
+    working.is_full |= full
+    if too_many or full:
+        slot.reason = "ResultsFull" if full else "TooManyRanges"
         if held is not None:
             _report(ledger, block, Report(held.id, held.start, held.start), now)
         return False

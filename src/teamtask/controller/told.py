@@ -29,8 +29,9 @@ class Told(NamedTuple):
 def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, folds: bool = False) -> Told:
     """Give the report on a block's present assignment; `lease` is None when it has ended, so that it comes late.
 
-    With `in_order` only what is done without a gap from the beginning is taken. A list that `folds` takes what is done
-    with the end of the assignment alone: the fold of a part cannot be taken out of that of the whole.
+    With `in_order` only what is done without a gap from the beginning is taken, unless all is. A list that `folds`
+    takes what is done with the end of the assignment alone: the fold of a part cannot be taken out of that of the
+    whole.
     """
     said, status = block.spec.report, block.status
     if said is None or said.sequence != status.sequence or not status.assignments:
@@ -38,7 +39,7 @@ def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, fo
     start = status.assignments[0].index
     stop = status.assignments[-1].index + status.assignments[-1].size
     done, wrong = _done(said, start, stop)
-    if in_order:
+    if in_order and said.state != "Completed":
         first = lease.rest.starts[0] if lease is not None else start
         done = IntervalSet(one for one in done if one[0] <= first)
     if folds and said.state == "Working":
