@@ -184,9 +184,8 @@ def _worked(bench: Bench, name: str, items: int, workers: dict[str, Any]) -> flo
 def exchanges(bench: Bench) -> None:
     """Print what workers that only report come to within the default write budget."""
     print(f"blocks of one item, reported at once, {EXCHANGE_SECONDS:g} s each; budget: 50 writes/s a list")
-    print(
-        f"{'':14}{'blocks/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'writes/block':>14}{'CPU s/1,000 blocks':>20}{'GET p99 ms':>12}"
-    )
+    titles = f"{'blocks/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'writes/block':>14}{'CPU s/1,000 blocks':>20}"
+    print(f"{'':14}{titles}{'GET p99 ms':>12}")
     for workers in (1, 4, 20, 300):
         controller = Controller(bench.namespace)
         name = f"exchanges-{workers}"
@@ -264,9 +263,8 @@ def failover(bench: Bench) -> None:
         wait(lambda before=before: len(holders.assigned) > before, 120)  # type: ignore[misc]
         waited.append(time.perf_counter() - began + 0.5)
         leader = standby
-    print(
-        f"leader killed 3 times: {', '.join(f'{seconds:.1f}' for seconds in waited)} s without a new block (aim: 20 or less)"
-    )
+    shown = ", ".join(f"{seconds:.1f}" for seconds in waited)
+    print(f"leader killed 3 times: {shown} s without a new block (aim: 20 or less)")
     holders.stop()
     bench.delete_list("failover")
     leader.close()
