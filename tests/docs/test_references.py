@@ -5,6 +5,7 @@ from __future__ import annotations
 import make_api_examples
 import make_api_reference
 import make_cli_reference
+import make_kubernetes_reference
 import make_limits_reference
 import make_python_reference
 import make_state_diagrams
@@ -23,6 +24,11 @@ def test_the_api_reference_says_what_the_document_says() -> None:
 def test_the_cli_reference_says_what_help_says() -> None:
     page = make_cli_reference.PAGE.read_text("utf-8")
     assert page == make_cli_reference.page(), "type: .venv/bin/python docs/make_cli_reference.py"
+
+
+def test_the_fields_of_kubernetes_objects_are_those_of_the_definitions() -> None:
+    page = make_kubernetes_reference.PAGE.read_text("utf-8")
+    assert page == make_kubernetes_reference.page(), "type: .venv/bin/python docs/make_kubernetes_reference.py"
 
 
 def test_the_limits_are_those_of_the_source() -> None:
