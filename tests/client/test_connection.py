@@ -349,14 +349,14 @@ import os, sys
 from teamtask.client.connection import Connection
 connection = Connection(sys.argv[1], sys.argv[2])
 connection.call("GET", "/v1/version")
-before = connection._pools
+before = connection._transport._pools
 child = os.fork()
 if not child:
     connection.call("GET", "/v1/version")
-    os._exit(connection._pools is before)
+    os._exit(connection._transport._pools is before)
 assert os.waitpid(child, 0)[1] == 0
 connection.call("GET", "/v1/version")
-assert connection._pools is before
+assert connection._transport._pools is before
 """
 
 

@@ -6,39 +6,28 @@
 from __future__ import annotations
 
 import json
-import os
-import ssl
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-import urllib3
-from urllib3 import exceptions as http_errors
-
-from teamtask import __version__
-from teamtask.client.address import authorization, checked_url, pools_to
-from teamtask.client.answers import ApiError, ServerUnreachable, api_error
+from teamtask.client.answers import ApiError, ServerUnreachable
 from teamtask.client.backoff import Backoff
+from teamtask.client.transport import HttpTransport, Request
 from teamtask.ledger.errors import InvalidField
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from teamtask.client.transport import Answer, Transport
 
     Query = Mapping[str, Any]  # text, numbers, None for what is left out
 
 __all__ = ["ApiError", "Connection", "ServerUnreachable", "list_path"]
 
 RETRY_SECONDS: Final = 30.0
-_TIMEOUT: Final = urllib3.Timeout(connect=10.0, read=60.0)
-_PIECE_BYTES: Final = 65_536
 _REPEATS: Final = frozenset({"GET", "HEAD", "DELETE"})
 _JSON: Final = "application/json"
 _NOT_FOUND: Final = 404
-_NO_CONTENT: Final = 204
-_OK_END: Final = 300
-_LENGTH: Final = frozenset(("content-length", "transfer-encoding"))
 
 
 def list_path(name: str, *more: str) -> str:
@@ -49,30 +38,36 @@ def list_path(name: str, *more: str) -> str:
     return "/v1/lists/" + "/".join(quote(part, safe="", errors="surrogateescape") for part in (name, *more))
 
 
-class _Request(NamedTuple):
-    method: str
-    target: str  # path and query
-    headers: dict[str, str]
-    body: bytes | Iterable[bytes] | None = None
-    repeats: bool = False
-
-
 class Connection:
-    """The way to the server at `url`, which may end in a path (behind nginx); `token` is who we are.
+    """The way to the server at `url`; `token` is who we are. Another `transport` carries the calls out elsewhere.
 
-    Calls wait 10 s for a connection and 60 s for an answer. What may pass by itself (nobody there, 429, 502, 503, 504)
-    is tried again for `retry_seconds`, with full jitter, not before the server said so; but a call that is not known to
-    have done nothing only where it repeats safely: GET, DELETE, with an idempotency key, or where the caller says
-    `repeats`. May be used by many threads, and after a fork. Redirects are not followed: the token stays with the
-    server. Raises InvalidField for a url or a token that is none.
+    What may pass by itself (nobody there, 429, 502, 503, 504) is tried again for `retry_seconds`, with full jitter, not
+    before the server said so; but a call that is not known to have done nothing only where it repeats safely: GET,
+    DELETE, with an idempotency key, or where the caller says `repeats`. May be used by many threads, and after a fork.
+    Raises InvalidField for a url or a token that is none.
     """
 
-    def __init__(self, url: str, token: str | None, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        self.url = checked_url(url)
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+        transport: Transport | None = None,
+    ) -> None:
+        self._transport = HttpTransport(url, token) if transport is None else transport
+        self.url = self._transport.url
         self.retry_seconds = retry_seconds
-        self._headers = {"user-agent": f"teamtask/{__version__}"} | authorization(token)
-        self._pools = pools_to(self.url)
-        self._pid = os.getpid()
+
+    @property
+    def awaits_items(self) -> bool:
+        """Whether a list of lines can be made before they come."""
+        return self._transport.awaits_items
+
+    @property
+    def report_seconds(self) -> float:
+        """How long what a worker has finished waits for more to be reported with it."""
+        return self._transport.report_seconds
 
     def call(
         self,
@@ -93,7 +88,7 @@ class Connection:
         headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
         if body is not None:
             headers["content-type"] = _JSON
-        request = _Request(
+        request = Request(
             method,
             path + _query(query),
             headers,
@@ -121,12 +116,12 @@ class Connection:
         headers = {} if content_type is None else {"content-type": content_type}
         target = path + _query(query)
         if body is None or isinstance(body, bytes):
-            request = _Request(method, target, headers, body, repeats or method in _REPEATS)
+            request = Request(method, target, headers, body, repeats or method in _REPEATS)
             answer = self._retried(request, self.retry_seconds if retry_seconds is None else retry_seconds)
             return b"" if answer is None else answer.data
         chunks = _Chunks(body)
         try:
-            return self._answer(_Request(method, target, headers, chunks)).data
+            return self._transport.answer(Request(method, target, headers, chunks)).data
         except ServerUnreachable:
             if chunks.error is not None:
                 raise chunks.error from None
@@ -140,13 +135,13 @@ class Connection:
         Raises ApiError, and ServerUnreachable also when the answer breaks off: what ends in silence is whole.
         """
         headers = {} if accept is None else {"accept": accept}
-        request = _Request(method, path + _query(query), headers, None, method in _REPEATS)
+        request = Request(method, path + _query(query), headers, None, method in _REPEATS)
         response = self._retried(request, self.retry_seconds, stream=True)
         if response is None:
             return
         try:
             rest = b""
-            for piece in self._pieces(response):
+            for piece in response.pieces():
                 *lines, rest = (rest + piece).split(b"\n")
                 yield from lines
             if rest:
@@ -166,18 +161,30 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections that are open. A later call opens new ones."""
-        self._of_this_process().clear()
+        self._transport.close()
+
+    def more_leases(self, name: str) -> str:
+        """Say what to do where a list gives a worker fewer leases than it has room for."""
+        return self._transport.more_leases(name)
+
+    def hurry(self, name: str) -> None:
+        """Have exchanges with a list that wait for work be answered at once. May be called in any thread."""
+        self._transport.hurry(name)
+
+    def leave(self, name: str, worker: str) -> None:
+        """Take note that a worker has ended its work on a list."""
+        self._transport.leave(name, worker)
 
     # --- one try, and more
 
-    def _retried(self, request: _Request, retry_seconds: float, *, stream: bool = False) -> BaseHTTPResponse | None:
+    def _retried(self, request: Request, retry_seconds: float, *, stream: bool = False) -> Answer | None:
         """Ask until there is an answer; None when a try without an answer has deleted what is gone now."""
         until = time.monotonic() + retry_seconds
         backoff = Backoff()
         is_unsure = False
         while True:
             try:
-                return self._answer(request, stream=stream)
+                return self._transport.answer(request, stream=stream)
             except (ApiError, ServerUnreachable) as error:
                 is_gone = isinstance(error, ApiError) and error.status == _NOT_FOUND
                 if is_gone and is_unsure and request.method == "DELETE":
@@ -187,45 +194,6 @@ class Connection:
                     raise
                 is_unsure = is_unsure or isinstance(error, ApiError) or error.was_sent
             time.sleep(seconds)
-
-    def _answer(self, request: _Request, *, stream: bool = False) -> BaseHTTPResponse:
-        """Ask once; with `stream` only the head of the answer has come. Raises ApiError, ServerUnreachable."""
-        try:
-            response = self._of_this_process().request(
-                request.method,
-                self.url + request.target,
-                body=request.body,
-                headers=self._headers | request.headers,
-                timeout=_TIMEOUT,
-                retries=False,
-                redirect=False,
-                preload_content=not stream,
-            )
-            body = b"" if stream and response.status < _OK_END else response.data
-        except (http_errors.HTTPError, OSError) as error:
-            raise _unreachable(self.url, error) from error
-        if response.status >= _OK_END:
-            raise api_error(self.url, response, body)
-        if response.status != _NO_CONTENT and not _LENGTH & {name.lower() for name in response.headers}:
-            response.close()
-            hint = "If it stays so, a proxy on the way speaks HTTP/1.0; have it speak HTTP/1.1."
-            message = f"The answer of {self.url} has no length: a part of it could not be told from the whole."
-            raise ServerUnreachable(message, was_sent=True, hint=hint)
-        return response
-
-    def _pieces(self, response: BaseHTTPResponse) -> Iterator[bytes]:
-        try:
-            yield from response.stream(_PIECE_BYTES)
-        except (http_errors.HTTPError, OSError) as error:
-            raise ServerUnreachable(
-                f"The answer of {self.url} broke off: {error}", was_sent=True, hint="Ask again."
-            ) from error
-
-    def _of_this_process(self) -> PoolManager:
-        """Give the pool; after a fork a new one, as two processes cannot share what is open."""
-        if self._pid != os.getpid():
-            self._pools, self._pid = pools_to(self.url), os.getpid()
-        return self._pools
 
 
 class _Chunks:
@@ -261,36 +229,3 @@ def _decoded(url: str, status: int, body: bytes) -> Any:  # noqa: ANN401 - any J
     except (ValueError, RecursionError) as error:
         hint = "Check that it is the address of a Teamtask server."
         raise ApiError(status, f"{url} answered with something that is no JSON.", hint=hint) from error
-
-
-def _unreachable(url: str, error: Exception) -> ServerUnreachable:
-    reason = error
-    while isinstance(reason, http_errors.ProxyError):
-        reason = reason.original_error
-    certificate = _certificate_error(error)
-    if certificate is not None:
-        hint = "Have its authority known to this system (SSL_CERT_FILE names a file of them)."
-        message = f"{url} is not to be trusted: {certificate.verify_message}."
-        return ServerUnreachable(message, was_sent=False, is_final=True, hint=hint)
-    was_sent = reason is error and not isinstance(reason, http_errors.ConnectTimeoutError)  # else a proxy failed
-    return ServerUnreachable(f"{url} does not answer: {_reason(reason)}.", was_sent=was_sent)
-
-
-def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Find the verdict on a certificate among what an error was made of."""
-    for _ in range(10):
-        if error is None or isinstance(error, ssl.SSLCertVerificationError):
-            return error
-        inner = next((part for part in error.args if isinstance(part, BaseException)), None)
-        error = inner or error.__cause__ or error.__context__
-    return None
-
-
-def _reason(error: BaseException) -> str:
-    """Say what an error of the network was, as the system does."""
-    inner = error.__cause__ or error.__context__
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
-    if isinstance(error, http_errors.TimeoutError) and not isinstance(error, http_errors.NewConnectionError):
-        return "it takes too long"
-    return str(error).rpartition(": ")[2].rstrip(".")

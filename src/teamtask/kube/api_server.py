@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import urllib3
 
-from teamtask.ledger.errors import TeamtaskError
+from teamtask.kube.credentials import load_credentials
+from teamtask.kube.kubernetes_error import (
+    CONFLICT,
+    GONE,
+    NOT_FOUND,
+    SERVER_ERRORS,
+    TOO_MANY_REQUESTS,
+    UNREACHED,
+    KubernetesError,
+)
+from teamtask.kube.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,51 +27,34 @@ CALL_SECONDS = 10.0
 WATCH_SECONDS = 300
 SILENCE_SECONDS_MAX = 90.0  # of a watch: there is a bookmark each minute
 CONNECTIONS_MAX = 16
-CONFLICT, NOT_FOUND, GONE, TOO_MANY_REQUESTS, SERVER_ERRORS = 409, 404, 410, 429, 500
-UNREACHED = 0
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 OK_END = 400
 
-
-class KubernetesError(TeamtaskError):
-    """The API server refused a call, or could not be reached (status 0)."""
-
-    code = "kubernetes"
-
-    def __init__(self, message: str, status: int = 0, hint: str | None = None) -> None:
-        """Keep the HTTP status."""
-        super().__init__(message, hint=hint)
-        self.status = status
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether asking again may help."""
-        return self.status in (UNREACHED, TOO_MANY_REQUESTS) or self.status >= SERVER_ERRORS
+__all__ = [
+    "CONFLICT",
+    "GONE",
+    "NOT_FOUND",
+    "SERVER_ERRORS",
+    "TOO_MANY_REQUESTS",
+    "UNREACHED",
+    "ApiServer",
+    "KubernetesError",
+]
 
 
 class ApiServer:
     """Calls with JSON in and out; safe for threads."""
 
-    def __init__(self, context: str | None = None) -> None:
+    def __init__(self, context: str | None = None, token: str | None = None) -> None:
         """Take the credentials of a context of the kubeconfig, or of the pod that this runs in.
 
-        Raises KubernetesError where there are none.
+        With a `token` that says who we are, and nothing else does. Raises KubernetesError where there are none.
         """
-        try:
-            from kubernetes import config
-            from kubernetes.client import Configuration
-        except ImportError as error:
-            hint = "pip install 'teamtask[kubernetes]'"
-            raise KubernetesError("The client for Kubernetes is not installed.", hint=hint) from error
-        self._configuration = Configuration()
-        try:
-            if context is None and _is_pod_without_kubeconfig():
-                config.load_incluster_config(self._configuration)  # type: ignore[no-untyped-call] # has none
-            else:
-                config.load_kube_config(context=context, client_configuration=self._configuration)  # type: ignore[no-untyped-call] # has none
-        except config.ConfigException as error:
-            hint = "Set KUBECONFIG, or run this in a pod; `kubectl config get-contexts` lists the contexts."
-            raise KubernetesError(f"There are no credentials for Kubernetes: {error}", hint=hint) from error
+        self._configuration, self.namespace = load_credentials(context)
+        self._token = token
+        if token is not None:
+            self._configuration.cert_file = self._configuration.key_file = None
         self._host: str = self._configuration.host
         self._pool = urllib3.PoolManager(
             maxsize=CONNECTIONS_MAX,
@@ -83,25 +74,26 @@ class ApiServer:
         *,
         seconds: float = CALL_SECONDS,
     ) -> dict[str, Any]:
-        """Make a call and give the document of its answer, after twice `seconds` at most. Raises KubernetesError."""
+        """Make a call and give the document of its answer, after twice `seconds` at most. Raises KubernetesError.
+
+        A PATCH is a merge patch, or a list of operations (RFC 6902).
+        """
         response = self._request(method, path, body, query, seconds)
         return dict(json.loads(response.data)) if response.data else {}
 
     def watch(self, path: str, query: Mapping[str, str | int]) -> Iterator[dict[str, Any]]:
         """Give the events of a watch as they come, until the API server ends it. Raises KubernetesError."""
+        yield from self.open_watch(path, query)
+
+    def open_watch(self, path: str, query: Mapping[str, str | int]) -> Watch:
+        """Begin a watch. Raises KubernetesError."""
         asked: dict[str, str | int] = {"watch": 1, "allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
         asked |= query
-        response = self._request("GET", path, None, asked, SILENCE_SECONDS_MAX, stream=True)
-        try:
-            rest = b""
-            for part in response.stream():
-                *lines, rest = (rest + part).split(b"\n")
-                for line in lines:
-                    yield json.loads(line)
-        except urllib3.exceptions.HTTPError as error:
-            raise KubernetesError(f"The watch broke off: {error}.") from error
-        finally:
-            response.close()
+        return Watch(self._request("GET", path, None, asked, SILENCE_SECONDS_MAX, stream=True))
+
+    def close(self) -> None:
+        """Close the connections that are open. A later call opens new ones."""
+        self._pool.clear()
 
     def _request(
         self,
@@ -114,11 +106,15 @@ class ApiServer:
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json"}
-        settings: Any = self._configuration.auth_settings()  # asked each time: tokens of pods change
-        for setting in settings.values():
-            headers[setting["key"]] = setting["value"]
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        else:
+            settings: Any = self._configuration.auth_settings()  # asked each time: tokens of pods change
+            for setting in settings.values():
+                headers[setting["key"]] = setting["value"]
         if body is not None:
-            headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+            patch = JSON_PATCH if isinstance(body, list) else MERGE_PATCH
+            headers["Content-Type"] = patch if method == "PATCH" else "application/json"
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
             response = self._pool.request(
@@ -133,15 +129,11 @@ class ApiServer:
         return response
 
 
-def _is_pod_without_kubeconfig() -> bool:
-    has_kubeconfig = bool(os.environ.get("KUBECONFIG")) or Path("~/.kube/config").expanduser().exists()
-    return not has_kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ
-
-
 def _refusal(response: urllib3.BaseHTTPResponse) -> KubernetesError:
     try:
         said = json.loads(response.data)
-        message = str(said.get("message") or "")
+        message, reason = str(said.get("message") or ""), str(said.get("reason") or "")
     except (ValueError, AttributeError):
-        message = ""
-    return KubernetesError(message or f"The API server answered {response.status}.", response.status)
+        message = reason = ""
+    message = message or f"The API server answered {response.status}."
+    return KubernetesError(message, response.status, reason=reason)

@@ -1,0 +1,25 @@
+"""`KubernetesError`: the API server refused a call, or could not be reached."""
+
+from __future__ import annotations
+
+from teamtask.ledger.errors import TeamtaskError
+
+CONFLICT, NOT_FOUND, GONE, TOO_MANY_REQUESTS, SERVER_ERRORS = 409, 404, 410, 429, 500
+UNREACHED = 0
+
+
+class KubernetesError(TeamtaskError):
+    """The API server refused a call, or could not be reached (status 0)."""
+
+    code = "kubernetes"
+
+    def __init__(self, message: str, status: int = 0, hint: str | None = None, reason: str = "") -> None:
+        """Keep the HTTP status, and the reason in one word if the API server gave one."""
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether asking again may help."""
+        return self.status in (UNREACHED, TOO_MANY_REQUESTS) or self.status >= SERVER_ERRORS
