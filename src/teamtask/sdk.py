@@ -10,7 +10,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from teamtask.client.connection import Connection, list_path
+from teamtask.client.connecting import connection_to
+from teamtask.client.connection import list_path
 from teamtask.client.work import Work
 from teamtask.client.worklist import Worklist
 from teamtask.ledger.errors import InvalidSource, TeamtaskError
@@ -28,7 +29,7 @@ _CHUNK_LINES: Final = 1_000
 
 
 class Client:
-    """A server at `url`, and who we are to it: `token`.
+    """A server at `url`, and who we are to it: `token`. Or a namespace of Kubernetes: k8s://CONTEXT/NAMESPACE.
 
     Without them TEAMTASK_URL and TEAMTASK_TOKEN hold, and without these the server of this user on this machine.
     Every call raises ApiError for what the server refuses, ServerUnreachable when it does not answer within 30 s.
@@ -36,7 +37,7 @@ class Client:
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
         given = url or os.environ.get(URL)
-        self.connection = Connection(
+        self.connection = connection_to(
             given or next(iter(known_servers()), DEFAULT_URL),
             token or os.environ.get(TOKEN) or (None if given else known_token()),
         )

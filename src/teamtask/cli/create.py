@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -137,7 +137,7 @@ def _create(server: Connection, body: dict[str, Any]) -> None:
 def _send(server: Connection, name: str, file: str, lines: LinesToSend) -> None:
     from teamtask.cli.server_door import ServerDoor
 
-    with _awaiting(name, file):
+    with _awaiting(name, file) if server.awaits_items else nullcontext():
         ServerDoor(server, name).add_lines(lines.batches())
 
 

@@ -42,11 +42,11 @@ def server_of(place: Place) -> Connection | None:
     url = place.url if place.url is not None else next(iter(known_servers()), None)
     if url is None:
         return None
-    from teamtask.client.connection import Connection  # who has local runs alone needs no HTTP
+    from teamtask.client.connecting import connection_to  # who has local runs alone needs no HTTP
 
     token = place.token or (known_token() if url.rstrip("/") in known_servers() else None)
     patience = PATIENCE_SECONDS if place.patience_seconds is None else place.patience_seconds
-    return Connection(url, token, retry_seconds=patience)
+    return connection_to(url, token, retry_seconds=patience)
 
 
 def need_server(place: Place) -> Connection:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,7 @@ class Exchanging:
         self, connection: Connection, name: str, spool: Spool, notify: Callable[[str], None] = lambda _: None
     ) -> None:
         self._connection = connection
+        self._name = name
         self._path = list_path(name, "exchange")
         self._spool = spool
         self._notify = notify
@@ -72,6 +74,16 @@ class Exchanging:
         """Have the message in hand, and later ones, fail if not answered within this time. May be called anywhere."""
         self._until = time.monotonic() + seconds
         self._hurry.set()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Have a message that waits for work be answered now: the work ends. May be called anywhere."""
+        self._connection.hurry(self._name)
+
+    def leave(self, worker: str) -> None:
+        """Say that the work has ended; whoever is not heard does not matter. No message is in hand."""
+        with suppress(TeamtaskError):
+            self._connection.leave(self._name, worker)
 
     def keep(self, worker: str, reports: Iterable[Report]) -> bool:
         """Leave the finished work in these reports to the next worker on this list; tell whether there is any.

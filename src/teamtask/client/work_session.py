@@ -158,6 +158,7 @@ class WorkSession:
         with self._changed:
             self.stopping = True
             self._changed.notify_all()
+        self._exchanging.hurry()
 
     def close(self, *, wait: bool = True) -> None:
         """Give back what is held, and say the last words; what cannot be said within 10 s goes into the spool."""
@@ -193,6 +194,8 @@ class WorkSession:
                     self._changed.notify_all()
         except BaseException as error:  # noqa: BLE001 - it is raised where the next block is asked for
             self._end_in_trouble(error)
+        finally:
+            self._exchanging.leave(self._worker)
 
     def _next_message(self) -> Exchange | None:
         """Wait until there is something to say; None when there is nothing any more."""

@@ -79,6 +79,10 @@ class Port(Protocol):
         """Give the answer; None as long as there is none. Raises what went wrong instead."""
         ...
 
+    def hurry(self) -> None:
+        """Have a message that waits for work be answered now: the work ends."""
+        ...
+
     def close(self) -> None:
         """Wake nobody any more."""
         ...
@@ -106,6 +110,9 @@ class InlinePort:
         message, self._message = self._message, None
         return None if message is None else self._exchange(message)
 
+    def hurry(self) -> None:
+        """See Port."""
+
     def close(self) -> None:
         """See Port."""
 
@@ -120,9 +127,16 @@ class ThreadPort:
 
     repeats = True
 
-    def __init__(self, exchange: Callable[[Exchange], Reply], *, last_words_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        exchange: Callable[[Exchange], Reply],
+        *,
+        last_words_seconds: float = 10.0,
+        hurry: Callable[[], None] = lambda: None,
+    ) -> None:
         self.last_words_seconds = last_words_seconds
         self._exchange = exchange
+        self._hurry = hurry
         self._thread: Thread | None = None
         self._answer: Reply | BaseException | None = None
         self._lock = Lock()  # of `_closed` and waking
@@ -148,6 +162,10 @@ class ThreadPort:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def hurry(self) -> None:
+        """See Port."""
+        self._hurry()
 
     def close(self) -> None:
         """See Port. A message in flight may still arrive."""

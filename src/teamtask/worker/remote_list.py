@@ -99,7 +99,7 @@ class RemoteList:
             self.notify(
                 f"{counted(free, 'slot is', 'slots are')} idle: {self.name} gives a worker "
                 f"{counted(most, 'lease', 'leases')} at most. "
-                f"Its owner can give more: teamtask set {self.name} --limit-blocks-per-worker N"
+                f"{self.connection.more_leases(self.name)}"
             )
 
     @property
@@ -118,6 +118,7 @@ class RemoteList:
     def give_up(self, seconds: float) -> None:
         """Wait for items no longer than that, and not for a server that is away. May be called in signal handlers."""
         self._items.give_up(seconds)
+        self.exchanging.hurry()
 
     def _look(self) -> None:
         try:

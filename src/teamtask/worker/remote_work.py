@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from teamtask.client.answers import ApiError
 from teamtask.client.exchanging import is_not_now
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from teamtask.worker.work_functions import FunctionWatcher
     from teamtask.worker.worker_loop import Watcher, WorkerLoop
 
-REPORT_SECONDS: Final = 0.25  # what is finished waits so long for more to be reported with it
-
 
 @dataclass(frozen=True)
 class RemoteOptions:
@@ -46,11 +44,15 @@ class RemoteOptions:
     whole_output: bool = True
     last_words_seconds: float = 10.0
 
+    def port(self, far: RemoteList) -> ThreadPort:
+        """Give the way to the list."""
+        return ThreadPort(far.exchange, last_words_seconds=self.last_words_seconds, hurry=far.exchanging.hurry)
+
     def loop(self, far: RemoteList) -> dict[str, Any]:
         """Give the settings of the worker loop."""
         return {
             "lease_seconds": float(far.shown["lease_seconds"]),
-            "report_seconds": REPORT_SECONDS,
+            "report_seconds": far.connection.report_seconds,
             "forever": self.forever,
             "ahead": True,
             "refused": far.refused,
@@ -81,6 +83,13 @@ class Stopping:
 def work_out(work: WorkerLoop[Any], far: RemoteList, worker: str) -> TeamtaskError | None:
     """Work to the end, keep what could not be delivered, and give what went wrong."""
     try:
+        return _worked_out(work, far, worker)
+    finally:
+        far.exchanging.leave(worker)
+
+
+def _worked_out(work: WorkerLoop[Any], far: RemoteList, worker: str) -> TeamtaskError | None:
+    try:
         work.run()
     except TeamtaskError as error:
         if isinstance(error, ApiError) and not is_not_now(error):
@@ -99,7 +108,7 @@ def command_work(
     far: RemoteList, template: Template, watcher: Watcher, options: RemoteOptions, *, per_block: bool, separator: bytes
 ) -> Iterator[ItemWork | BlockWork]:
     """Make the work of a list with commands, one per item or one per block; its commands end with the `with`."""
-    port = ThreadPort(far.exchange, last_words_seconds=options.last_words_seconds)
+    port = options.port(far)
     settings = {"source": far, "template": template, "list_name": far.name, **options.loop(far)}
     with CommandRunner[Any](
         options.jobs, timeout_seconds=options.timeout_seconds, whole_output=options.whole_output
@@ -130,7 +139,7 @@ def function_work(
 
     with FunctionPool(task, options.jobs) as pool:
         work = FunctionWork(
-            ThreadPort(far.exchange, last_words_seconds=options.last_words_seconds),
+            options.port(far),
             options.worker,
             pool,
             watcher,

@@ -338,6 +338,8 @@ class WorkerLoop(ABC, Generic[Tag]):
 
     def _await_answer(self) -> None:
         """Wait until nothing is in flight. Raises NotDelivered."""
+        if self._in_flight is not None:
+            self._port.hurry()
         while self._in_flight is not None:
             now = time.monotonic()
             self._ended_at = self._ended_at or now

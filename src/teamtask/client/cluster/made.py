@@ -1,0 +1,163 @@
+"""`worklist_of`, `patch_of`: a Worklist from what the web API's call to create has, and what a change makes of one.
+
+What a Worklist cannot hold is refused by its field's name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from teamtask.client.cluster.refusals import NotInKubernetes
+from teamtask.kube import objects as o
+from teamtask.ledger.errors import InvalidField, TeamtaskError, TooMany
+from teamtask.ledger.folds import check_fold_rule
+from teamtask.sources import source_from_definition
+from teamtask.wire.requests import ListChange, NewList, integer, invalid_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from teamtask.wire.requests import BlockBody, LimitsBody
+
+ITEMS_MAX: Final = 1_000  # of the lines that an object holds
+ITEMS_BYTES_MAX: Final = 262_144
+_NAME_CHARACTERS_MAX: Final = 253
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LIMITS: Final = {
+    "blocks_per_principal": "blocksPerHolder",
+    "workers": "maxActiveBlocks",
+    "items_per_second": "itemsPerSecond",
+    "parked": "maxParked",
+}
+_USUAL: Final[dict[str, Any]] = {
+    "item_seconds": None,
+    "priority": 0,
+    "weight": 1.0,
+    "roles": {},
+}  # and nothing else, in Kubernetes
+
+
+def worklist_of(body: NewList) -> dict[str, Any]:
+    """Give the object to be created. Raises InvalidField, InvalidSource, NotInKubernetes, TooMany."""
+    check_worklist_name(body.name)
+    _check_unknown({name: getattr(body, name) for name in _USUAL})
+    check_fold_rule(body.fold)
+    source = _checked_source(body.source)
+    spec = {
+        "source": source,
+        "startIndex": integer(body.start, "start", low=0),
+        "block": _given(_block(body.block)),
+        "leaseSeconds": body.lease_seconds,
+        "attempts": body.attempts,
+        "fold": body.fold,
+        "stopAfterResults": _number(body.stop_after_results, "stop_after_results"),
+        **_limits(body.limits),
+    }
+    spec = _given(spec)
+    try:
+        msgspec.convert(spec, o.WorklistSpec)
+    except msgspec.ValidationError as error:
+        raise invalid_body(error) from error
+    metadata: dict[str, Any] = {"name": body.name}
+    if body.labels:
+        metadata["labels"] = dict(body.labels)
+    return {"apiVersion": o.API_VERSION, "kind": "Worklist", "metadata": metadata, "spec": spec}
+
+
+def patch_of(change: ListChange, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Give the merge patch of a change; `labels` are the present ones. Raises InvalidField, NotInKubernetes."""
+    given = {name: value for name, value in asdict(change).items() if value is not UNSET}
+    _check_unknown({name: value for name, value in given.items() if name in _USUAL})
+    spec: dict[str, Any] = {}
+    if change.block is not UNSET:
+        spec["block"] = _block(change.block)
+    if change.limits is not UNSET:
+        spec |= _limits(change.limits)
+    if change.lease_seconds is not UNSET:
+        spec["leaseSeconds"] = change.lease_seconds
+    if change.attempts is not UNSET:
+        spec["attempts"] = change.attempts
+    if change.stop_after_results is not UNSET:
+        spec["stopAfterResults"] = _number(change.stop_after_results, "stop_after_results")
+    patch: dict[str, Any] = {"spec": spec} if spec else {}
+    if change.labels is not UNSET:
+        patch["metadata"] = {"labels": {**dict.fromkeys(labels), **change.labels}}  # null takes one away
+    return patch
+
+
+def check_worklist_name(name: str) -> None:
+    """Refuse what Kubernetes takes for no name. Raises InvalidField."""
+    if len(name) > _NAME_CHARACTERS_MAX or not _NAME.fullmatch(name):
+        raise InvalidField(
+            f"{name!r:.80} is no name of an object of Kubernetes.",
+            field="name",
+            hint="Take lower-case letters, digits, dots and dashes, a letter or digit first and last.",
+        )
+
+
+def lines_source(source: Mapping[str, Any], lines: list[str]) -> dict[str, Any]:
+    """Give a source of lines with its items. Raises TooMany for more than an object holds."""
+    size = sum(len(line.encode()) for line in lines)
+    if len(lines) > ITEMS_MAX or size > ITEMS_BYTES_MAX:
+        raise TooMany(
+            f"A Worklist holds {ITEMS_MAX:,} lines and {ITEMS_BYTES_MAX:,} bytes at most: "
+            f"these are {len(lines):,} with {size:,} bytes.",
+            field="source.items",
+            hint="Serve them with `teamtask serve`, or make items that can be computed, such as --range.",
+        )
+    return {**source, "items": lines}
+
+
+def _checked_source(source: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if source.get("kind") == "lines" and isinstance(source.get("items"), list):
+            lines_source(source, [str(line) for line in source["items"]])
+        source_from_definition(source)
+    except TeamtaskError as error:
+        field = (error.field or "").removeprefix("source.")
+        error.field = f"source.{field}" if field else "source"
+        raise
+    return {name: value for name, value in source.items() if value is not None}
+
+
+def _check_unknown(given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value != _USUAL[name]:
+            raise NotInKubernetes(f"A Worklist in Kubernetes has no `{name}`.", field=name)
+
+
+def _block(block: BlockBody) -> dict[str, Any]:
+    if block.size is not None and (block.seconds is not None or block.max is not None):
+        raise InvalidField("A block has a size, or seconds and a maximum, and not both.", field="block")
+    return {
+        "size": _number(block.size, "block.size"),
+        "seconds": block.seconds,
+        "max": _number(block.max, "block.max"),
+    }
+
+
+def _limits(limits: LimitsBody) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in asdict(limits).items():
+        if value is UNSET or (name == "blocks_per_worker" and value == 1):
+            continue
+        if name not in _LIMITS:
+            hint = (
+                "A worker has one block, which may span several: blocks_per_principal limits how many an account has."
+            )
+            raise NotInKubernetes(f"A Worklist in Kubernetes has no limit `{name}`.", field=f"limits.{name}", hint=hint)
+        found[_LIMITS[name]] = value
+    return found
+
+
+def _number(value: int | str | None, field: str) -> int | None:
+    return None if value is None else integer(value, field, low=1)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,206 @@
+"""`OwnerCalls`: what owners of lists do with Worklists: create, change, pause, rerun, delete."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from teamtask.client.answers import ServerUnreachable
+from teamtask.client.cluster.kept_results import asked_for, config_map_of, kept_results
+from teamtask.client.cluster.made import lines_source, patch_of, worklist_of
+from teamtask.client.cluster.refusals import NameTaken, NotInKubernetes
+from teamtask.client.cluster.shown import intervals, shown_list, state_of
+from teamtask.kube import objects as o
+from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
+from teamtask.ledger.errors import FoldCannotBeDivided, InvalidField, InvalidSource, WrongState
+from teamtask.ledger.interval_set import IntervalSet
+from teamtask.ledger.list_state import ListState, Move, moved
+from teamtask.wire.interval_text import interval_text, parse_intervals
+from teamtask.wire.requests import integer
+from teamtask.wire.views import Changed, Worklist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from teamtask.client.cluster.kept_results import KeptResult
+    from teamtask.client.cluster.lists import Lists, Seen
+    from teamtask.wire.requests import ListChange, NewList, Ranges
+
+RERUN_SECONDS: Final = 20.0  # so long the controller may take to carry one out
+_LOOK_SECONDS: Final = 0.2
+_ALREADY_EXISTS: Final = "AlreadyExists"
+
+
+class Awaiting(NamedTuple):
+    """A list of lines that are still to come: it is made when they do."""
+
+    body: NewList
+    worklist: o.Worklist
+
+
+class OwnerCalls:
+    """May be used by many threads. Raises KubernetesError and TeamtaskErrors with the codes of the web API."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists = lists
+        self._awaiting: dict[str, Awaiting] = {}
+
+    def awaits(self, name: str) -> Worklist | None:
+        """Show a list that waits for its lines; None for any other."""
+        found = self._awaiting.get(name)
+        if found is None:
+            return None
+        shown = shown_list(found.worklist, found.body.labels, None, [])
+        return _awaiting_items(shown)
+
+    def create(self, body: NewList) -> Worklist:
+        """Create a list, or remember it until its lines come."""
+        if body.source.get("kind") == "lines" and body.source.get("items") is None:
+            return self._remember(body)
+        return self._made(worklist_of(body))
+
+    def put_items(self, name: str, lines: list[str]) -> Worklist:
+        """Create the list that has waited for these lines."""
+        found = self._awaiting.get(name)
+        if found is None:
+            raise WrongState(f"{name} has its items already.", hint="A Worklist keeps the items that it was made with.")
+        if not lines:
+            raise InvalidSource("There are no items.", field="source.items")
+        document = worklist_of(found.body)
+        document["spec"]["source"] = lines_source(document["spec"]["source"], lines)
+        made = self._made(document)
+        del self._awaiting[name]
+        return made
+
+    def change(self, name: str, change: ListChange) -> Worklist:
+        """Change the spec."""
+        patch = patch_of(change, self._lists.read(name).labels)
+        return self._patched(name, patch) if patch else self._shown(self._lists.read(name))
+
+    def move(self, name: str, move: Move) -> Worklist:
+        """Pause or resume. Raises NotInKubernetes for another move."""
+        if move not in (Move.PAUSE, Move.RESUME):
+            hint = f"`teamtask pause {name}` hands out nothing more; `teamtask rm {name}` takes it away."
+            raise NotInKubernetes("A Worklist in Kubernetes cannot be cancelled.", hint=hint)
+        seen = self._lists.read(name)
+        state = state_of(seen.worklist)
+        moved(state, move)
+        spec: dict[str, Any] = {"suspend": move is Move.PAUSE}
+        if state is ListState.STOPPED and move is Move.RESUME:
+            spec["stopAfterResults"] = None
+        return self._patched(name, {"spec": spec})
+
+    def rerun(self, name: str, ranges: Ranges | None, *, failed: bool) -> Changed:
+        """Bring done indices back, and wait until the controller has done so."""
+        seen = self._lists.read(name)
+        chosen = self._chosen(seen, ranges, failed=failed)
+        if not chosen:
+            return Changed(self._shown(seen), 0, 0)
+        if seen.worklist.spec.fold is not None and chosen != intervals(seen.worklist.status.completed):
+            raise FoldCannotBeDivided
+        now, left = _as_many_as_fit(chosen)
+        spec, status = seen.worklist.spec, seen.worklist.status
+        revision = max(status.rerun_revision, 0 if spec.rerun is None else spec.rerun.revision) + 1
+        self._patched(name, {"spec": {"rerun": {"revision": revision, "ranges": interval_text(now)}}})
+        return Changed(self._shown(self._carried_out(name, revision)), now.size, left)
+
+    def delete(self, name: str) -> None:
+        """Delete a list."""
+        if self._awaiting.pop(name, None) is None:
+            self._lists.read(name)
+            self._lists.server.call("DELETE", f"{self._lists.path}/{name}")
+
+    def results(self, name: str) -> list[KeptResult]:
+        """Give all results of a list."""
+        config_map = config_map_of(self._lists.read(name).worklist)
+        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{config_map}"
+        try:
+            return kept_results(self._lists.server.call("GET", path).get("data") or {})
+        except KubernetesError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return []  # the first one makes it
+
+    def _remember(self, body: NewList) -> Worklist:
+        document = worklist_of(body)
+        path = f"{self._lists.path}/{body.name}"
+        try:
+            self._lists.server.call("GET", path)
+        except KubernetesError as error:
+            if error.status != NOT_FOUND or not error.reason:
+                raise
+        else:
+            raise NameTaken(f"There is a Worklist {body.name} already.")
+        self._lists.check_namespace()
+        self._awaiting[body.name] = Awaiting(body, o.read_worklist(document))
+        shown = self.awaits(body.name)
+        assert shown is not None, "it was just remembered"
+        return shown
+
+    def _made(self, document: dict[str, Any]) -> Worklist:
+        try:
+            return self._shown(self._lists.put(self._lists.server.call("POST", self._lists.path, document)))
+        except KubernetesError as error:
+            if error.reason == _ALREADY_EXISTS:
+                raise NameTaken(f"There is a Worklist {document['metadata']['name']} already.") from error
+            raise
+
+    def _patched(self, name: str, patch: dict[str, Any]) -> Worklist:
+        return self._shown(self._lists.put(self._lists.server.call("PATCH", f"{self._lists.path}/{name}", patch)))
+
+    def _shown(self, seen: Seen) -> Worklist:
+        return shown_list(seen.worklist, seen.labels, seen.source, None)
+
+    def _chosen(self, seen: Seen, ranges: Ranges | None, *, failed: bool) -> IntervalSet:
+        """Give the done indices that are meant."""
+        if ranges is None and not failed:
+            hint = 'Give ranges, "0-" for all, or {"failed": true}.'
+            raise InvalidField("It is not said what to rerun.", field="ranges", hint=hint)
+        done = intervals(seen.worklist.status.completed)
+        if ranges is not None:
+            done = done.intersection(_asked(seen, ranges))
+        if failed:
+            not_ok = asked_for(self.results(seen.worklist.metadata.name), ok=False)
+            done = done.intersection(IntervalSet((one.index, one.index + 1) for one in not_ok))
+        return done
+
+    def _carried_out(self, name: str, revision: int) -> Seen:
+        """Wait for a rerun. Raises ServerUnreachable."""
+        until = time.monotonic() + RERUN_SECONDS
+        while True:
+            seen = self._lists.read(name)
+            if seen.worklist.status.rerun_revision >= revision:
+                return seen
+            if time.monotonic() >= until:
+                message = (
+                    f"No controller has carried out the rerun of {name} within {RERUN_SECONDS:g} s; it is asked for."
+                )
+                hint = "Is `teamtask controller` running? Its log says what is wrong."
+                raise ServerUnreachable(message, was_sent=True, is_final=True, hint=hint)
+            time.sleep(_LOOK_SECONDS)
+
+
+def _asked(seen: Seen, ranges: Ranges) -> IntervalSet:
+    start = seen.worklist.spec.start_index
+    if isinstance(ranges, str):
+        return parse_intervals(ranges, start, start + max(1, seen.worklist.status.size))
+    pairs = ((integer(index, "ranges", low=0), integer(size, "ranges", low=1)) for index, size in ranges)
+    return IntervalSet((index, index + size) for index, size in pairs)
+
+
+def _as_many_as_fit(chosen: Iterable[tuple[int, int]]) -> tuple[IntervalSet, int]:
+    """Give the first ranges, whose text goes into an object, and how many are left."""
+    now, length, left = IntervalSet(), 0, 0
+    for start, stop in chosen:
+        length += len(f"{start}-{stop - 1},")
+        if length > o.RANGES_CHARACTERS_MAX:
+            left += 1
+        else:
+            now.add(start, stop)
+    return now, left
+
+
+def _awaiting_items(shown: Worklist) -> Worklist:
+    from msgspec.structs import replace
+
+    return replace(shown, state=str(ListState.AWAITING_ITEMS), size=0)
