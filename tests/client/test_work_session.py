@@ -54,6 +54,12 @@ class RoughWay:
     def give_up(self, seconds: float) -> None:
         """Everything is answered."""
 
+    def hurry(self) -> None:
+        """Nothing waits."""
+
+    def leave(self, _worker: str) -> None:
+        """A server hears of it by what is given back."""
+
     def keep(self, _worker: str, reports: Iterable[Report]) -> None:
         self.kept += reports
 

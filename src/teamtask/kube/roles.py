@@ -24,16 +24,20 @@ def roles() -> list[dict[str, Any]]:
                 _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
             ],
         ),
-        _role("worker", [_rule(["worklists"], _READ), _rule(["blocks"], [*_READ, "create", "patch", "delete"])]),
+        _role(
+            "worker",
+            [_rule(["worklists"], ["get", "list"]), _rule(["blocks"], [*_READ, "create", "patch", "delete"])],
+        ),
         _role(
             "editor",
             [
                 _rule(["worklists"], [*_READ, "create", "update", "patch", "delete"]),
                 _rule(["blocks"], [*_READ, "create", "update", "patch", "delete"]),
+                _rule(["configmaps"], ["get"], ""),  # results
             ],
             to=("edit", "admin"),
         ),
-        _role("viewer", [_rule(["worklists", "blocks"], _READ)], to=("view",)),
+        _role("viewer", [_rule(["worklists", "blocks"], _READ), _rule(["configmaps"], ["get"], "")], to=("view",)),
     ]
 
 

@@ -117,7 +117,8 @@ def _checked_source(source: dict[str, Any]) -> dict[str, Any]:
     try:
         if source.get("kind") == "lines" and isinstance(source.get("items"), list):
             lines_source(source, [str(line) for line in source["items"]])
-        source_from_definition(source)
+        is_awaiting = source.get("kind") == "lines" and source.get("items") is None
+        source_from_definition({**source, "items": ["checked"]} if is_awaiting else source)
     except TeamtaskError as error:
         field = (error.field or "").removeprefix("source.")
         error.field = f"source.{field}" if field else "source"
