@@ -61,8 +61,19 @@ def test_of_an_assignment_that_is_done_in_part_the_rest_is_worked() -> None:
 def test_progress_is_told_from_the_beginning_and_the_end_completes() -> None:
     one = held(10)
     assert documents(one, report(103)) == [{"sequence": 7, "state": "Working", "done": "100-102"}]
-    assert documents(one, report(103, ranges=((105, 2),)))[0]["done"] == "100-102,105-106"
     assert documents(one, report(110)) == [{"sequence": 7, "state": "Completed", "done": "100-109"}]
+
+
+def test_what_is_done_behind_a_gap_waits_until_the_gap_is_closed() -> None:
+    one = held(10)
+    first = documents(one, report(102, ranges=((105, 2),), results=results({101: "a", 105: "b"})))
+    assert first[0] == {
+        "sequence": 7, "state": "Working", "done": "100-101", "results": [{"index": 101, "value": "a", "ok": True}],
+    }  # fmt: skip
+    then = documents(one, report(105, results=results({103: "c"})))
+    assert (then[0]["done"], [row["index"] for row in then[0]["results"]]) == ("100-106", [103, 105])
+    left = held(10)
+    assert documents(left, report(102, ranges=((105, 2),), release=True))[0]["done"] == "100-101,105-106"
 
 
 def test_a_sign_of_life_says_nothing_new() -> None:
@@ -176,9 +187,9 @@ def test_too_many_results_for_the_one_report_of_a_fold_are_refused() -> None:
 
 def test_many_scattered_ranges_are_told_without_those_before() -> None:
     one = held(10_000)
-    documents(one, report(100, ranges=tuple((index, 1) for index in range(100, 2_000, 2))))
-    said = documents(one, report(100, ranges=tuple((index, 1) for index in range(3_000, 5_000, 2))))
-    assert said[0]["done"].startswith("3000,3002")
+    one.done = IntervalSet((index, index + 1) for index in range(100, 2_200, 2))
+    said = documents(one, report(100, ranges=((3_000, 5),), release=True))
+    assert said[0]["done"] == "3000-3004"
 
 
 def test_what_is_not_of_the_lease_is_refused() -> None:

@@ -20,7 +20,7 @@ from teamtask.kube.kubernetes_error import KubernetesError
 from teamtask.ledger.errors import InvalidField, InvalidSource
 from teamtask.ledger.list_state import Move
 from teamtask.wire.exchange_json import decode_exchange, encode_reply
-from teamtask.wire.requests import ListChange, NewList, RerunBody, decode_body, integer
+from teamtask.wire.requests import ListChange, NewList, RerunBody, UnparkBody, decode_body, integer
 from teamtask.wire.views import ITEMS_MAX, Items, Page, Range, wire_item
 
 if TYPE_CHECKING:
@@ -182,8 +182,7 @@ class Calls:
 
     def unpark(self, asked: Asked) -> object:
         """POST unpark."""
-        hint = "Make another Worklist that has these indices in `only`."
-        raise NotInKubernetes(f"What is parked of the Worklist {asked.name} stays parked.", hint=hint)
+        return self._owner.unpark(asked.name, decode_body(asked.body, UnparkBody).ranges)
 
     def grow(self, asked: Asked) -> object:
         """POST grow."""

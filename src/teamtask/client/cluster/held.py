@@ -85,9 +85,10 @@ class Held:
         self._fold_rule = fold_rule
 
     @property
-    def waiting_bytes(self) -> int:
-        """How much the results have that wait."""
-        return sum(kept.size for kept in self.results.values())
+    def news(self) -> list[Kept]:
+        """The results that could be told now."""
+        tellable = self._tellable(None)
+        return [kept for index, kept in self.results.items() if index in tellable]
 
     @property
     def open(self) -> IntervalSet:
@@ -134,10 +135,7 @@ class Held:
         if told and (told.starts[0] < self.start or told.stops[-1] > self.stop):
             raise InvalidField("That is not within the lease.", field="upto")
         check_fold(self._fold_rule, report.fold)
-        known = self.done.copy()
-        for start, stop in self.told:
-            known.add(start, stop)
-        new = told.difference(known)
+        new = told.difference(self.done).difference(self.told)
         results = _results_of(report.results)
         if self._fold_rule is not None:
             if report.fold is None:
@@ -159,7 +157,7 @@ class Held:
     def _check_one_report(self, results: dict[int, Kept], new: IntervalSet) -> None:
         """Refuse results that do not go into the one report which a list with a fold takes at the end."""
         more = {index: kept for index, kept in results.items() if index in new}
-        size = self.waiting_bytes + sum(kept.size for kept in more.values())
+        size = sum(kept.size for kept in (*self.results.values(), *more.values()))
         if len(self.results) + len(more) > o.RESULTS_MAX or size > FOLD_RESULTS_BYTES_MAX:
             raise TooMany(
                 f"With a fold a block has {o.RESULTS_MAX:,} results and {FOLD_RESULTS_BYTES_MAX:,} bytes of them at "
@@ -174,19 +172,22 @@ class Held:
         """Give the reports to be made, one after the other; the last one has the ending."""
         if self._fold_rule is not None:
             return [self._whole(ending)]
+        known, rest = self.done.copy(), self._tellable(ending)
+        *first, last = self._portions(rest)
         parts: list[Part] = []
-        known, rest = self.done.copy(), self.told.copy()
-        for indices in self._portions()[:-1]:
+        for indices in first:
             told = IntervalSet(rest.within(rest.starts[0], indices[-1] + 1))
             rest = rest.difference(told)
-            for start, stop in told:
-                known.add(start, stop)
+            known = _union(known, told)
             parts.append(Part(self._document(None, known, told, indices), told, indices))
-        indices = self._portions()[-1]
-        for start, stop in rest:
-            known.add(start, stop)
-        parts.append(Part(self._document(ending, known, rest, indices), rest, indices))
+        parts.append(Part(self._document(ending, _union(known, rest), rest, last), rest, last))
         return parts
+
+    def _tellable(self, ending: Ending | None) -> IntervalSet:
+        """Give what is to be told: while the work goes on what is done without a gap, of which nothing is put off."""
+        if ending is not None:
+            return self.told.copy()
+        return IntervalSet(self.told.within(self.start, _union(self.done, self.told).first_gap(self.start)))
 
     def taken_in(self, part: Part) -> None:
         """Forget what the controller has taken in."""
@@ -206,11 +207,11 @@ class Held:
             document["fold"] = self.fold
         return Part(document, known.copy(), sorted(self.results))
 
-    def _portions(self) -> list[list[int]]:
-        """Divide the indices of the results that wait into those of one report each; the last may be empty."""
+    def _portions(self, told: IntervalSet) -> list[list[int]]:
+        """Divide the indices of the results of what is told into those of one report each; the last may be empty."""
         portions: list[list[int]] = [[]]
         size = 0
-        for index in sorted(self.results):
+        for index in sorted(index for index in self.results if index in told):
             more = self.results[index].size
             if portions[-1] and (len(portions[-1]) == o.RESULTS_MAX or size + more > RESULTS_BYTES_MAX):
                 portions.append([])
@@ -252,6 +253,13 @@ def block_of_lease(lease: str) -> tuple[str, str, int] | None:
     name, _, rest = lease.partition("/")
     uid, _, sequence = rest.partition("/")
     return (name, uid, int(sequence)) if name and uid and sequence.isdecimal() else None
+
+
+def _union(one: IntervalSet, other: IntervalSet) -> IntervalSet:
+    both = one.copy()
+    for start, stop in other:
+        both.add(start, stop)
+    return both
 
 
 def _said(report: Report) -> Ending | None:

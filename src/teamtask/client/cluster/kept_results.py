@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
-
-from teamtask.ledger.errors import UnknownFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,14 +32,17 @@ def config_map_of(worklist: o.Worklist) -> str:
     return worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
 
 
-def kept_results(data: Mapping[str, str]) -> list[KeptResult]:
-    """Read all of them, by index. Raises UnknownFormat."""
+def kept_results(config_map: Mapping[str, Any], worklist_uid: str) -> list[KeptResult]:
+    """Read all of them, by index, from the ConfigMap of this list; what somebody else has put there is passed by."""
+    owners = config_map["metadata"].get("ownerReferences") or []
+    if worklist_uid not in [owner["uid"] for owner in owners]:
+        return []
     found = []
-    for key, text in data.items():
-        try:
-            found.append(msgspec.convert(json.loads(text), KeptResult))
-        except (ValueError, RecursionError, msgspec.ValidationError) as error:
-            raise UnknownFormat(f"The result {key:.80} in the ConfigMap cannot be read: {error}.") from error
+    for key, text in (config_map.get("data") or {}).items():
+        with suppress(ValueError, RecursionError, msgspec.ValidationError):
+            result = msgspec.convert(json.loads(text), KeptResult)
+            if key == str(result.index):
+                found.append(result)
     return sorted(found, key=attrgetter("index"))
 
 

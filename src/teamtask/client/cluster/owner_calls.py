@@ -12,7 +12,7 @@ from teamtask.client.cluster.refusals import NameTaken, NotInKubernetes
 from teamtask.client.cluster.shown import intervals, shown_list, state_of
 from teamtask.kube import objects as o
 from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
-from teamtask.ledger.errors import FoldCannotBeDivided, InvalidField, InvalidSource, WrongState
+from teamtask.ledger.errors import FoldCannotBeDivided, InvalidField, InvalidSource, TeamtaskError, WrongState
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.list_state import ListState, Move, moved
 from teamtask.wire.interval_text import interval_text, parse_intervals
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 RERUN_SECONDS: Final = 20.0  # so long the controller may take to carry one out
 _LOOK_SECONDS: Final = 0.2
 _ALREADY_EXISTS: Final = "AlreadyExists"
+
+
+class RerunRefused(TeamtaskError):
+    """The controller does not carry the rerun out."""
+
+    code = "wrong_state"
 
 
 class Awaiting(NamedTuple):
@@ -98,11 +104,14 @@ class OwnerCalls:
             return Changed(self._shown(seen), 0, 0)
         if seen.worklist.spec.fold is not None and chosen != intervals(seen.worklist.status.completed):
             raise FoldCannotBeDivided
-        now, left = _as_many_as_fit(chosen)
-        spec, status = seen.worklist.spec, seen.worklist.status
-        revision = max(status.rerun_revision, 0 if spec.rerun is None else spec.rerun.revision) + 1
-        self._patched(name, {"spec": {"rerun": {"revision": revision, "ranges": interval_text(now)}}})
-        return Changed(self._shown(self._carried_out(name, revision)), now.size, left)
+        return self._brought_back(seen, chosen)
+
+    def unpark(self, name: str, ranges: Ranges | None) -> Changed:
+        """Bring parked indices back, all without `ranges`: a rerun does that too."""
+        seen = self._lists.read(name)
+        parked = intervals(seen.worklist.status.parked)
+        chosen = parked if ranges is None else parked.intersection(_asked(seen, ranges))
+        return self._brought_back(seen, chosen) if chosen else Changed(self._shown(seen), 0, 0)
 
     def delete(self, name: str) -> None:
         """Delete a list."""
@@ -112,10 +121,10 @@ class OwnerCalls:
 
     def results(self, name: str) -> list[KeptResult]:
         """Give all results of a list."""
-        config_map = config_map_of(self._lists.read(name).worklist)
-        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{config_map}"
+        worklist = self._lists.read(name).worklist
+        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{config_map_of(worklist)}"
         try:
-            return kept_results(self._lists.server.call("GET", path).get("data") or {})
+            return kept_results(self._lists.server.call("GET", path), worklist.metadata.uid)
         except KubernetesError as error:
             if error.status != NOT_FOUND:
                 raise
@@ -163,6 +172,18 @@ class OwnerCalls:
             not_ok = asked_for(self.results(seen.worklist.metadata.name), ok=False)
             done = done.intersection(IntervalSet((one.index, one.index + 1) for one in not_ok))
         return done
+
+    def _brought_back(self, seen: Seen, chosen: IntervalSet) -> Changed:
+        """Ask for a rerun of these, as many as go into an object, and wait until the controller has carried it out."""
+        name, spec, status = seen.worklist.metadata.name, seen.worklist.spec, seen.worklist.status
+        now, left = _as_many_as_fit(chosen)
+        revision = max(status.rerun_revision, 0 if spec.rerun is None else spec.rerun.revision) + 1
+        self._patched(name, {"spec": {"rerun": {"revision": revision, "ranges": interval_text(now)}}})
+        after = self._carried_out(name, revision)
+        for condition in after.worklist.status.conditions:
+            if (condition.type, condition.reason) == ("Accepted", "RerunRefused"):
+                raise RerunRefused(condition.message)
+        return Changed(self._shown(after), now.size, left)
 
     def _carried_out(self, name: str, revision: int) -> Seen:
         """Wait for a rerun. Raises ServerUnreachable."""

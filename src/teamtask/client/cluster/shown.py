@@ -27,6 +27,7 @@ _STATES: Final = {
     "Complete": ListState.COMPLETE,
     "CompleteExcept": ListState.COMPLETE_EXCEPT,
     "Stopped": ListState.STOPPED,
+    "Cancelled": ListState.CANCELLED,
 }
 _STATE_NAMES: Final = ("done", "leased", "returned", "parked")
 
@@ -45,7 +46,9 @@ def state_of(worklist: o.Worklist) -> ListState:
 
 def reason_of(worklist: o.Worklist) -> str | None:
     """Say why a list stands in its state, where that is not plain."""
-    kind = {"Invalid": "Accepted", "Suspended": "Suspended", "Stopped": "Finished"}.get(worklist.status.phase)
+    kind = {"Invalid": "Accepted", "Suspended": "Suspended", "Stopped": "Complete", "Cancelled": "Failed"}.get(
+        worklist.status.phase
+    )
     found = next((one for one in worklist.status.conditions if one.type == kind), None)
     return (found.message or None) if found is not None else None
 
@@ -71,7 +74,7 @@ def shown_list(
         start=start,
         size=size,
         done=status.completed_items,
-        failed=status.failed_items,
+        failed=max(0, status.failed_items - status.parked_items),
         leased=leased,
         returned=out - leased,
         parked=status.parked_items,

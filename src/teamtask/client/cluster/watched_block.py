@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from teamtask.kube.identity import Identity
     from teamtask.kube.watch import Watch
 
-SEEN_SECONDS: Final = 10.0  # so long a controller may take to look at a report
+SEEN_SECONDS: Final = 30.0  # so long a controller may take to look at a report, with little to write with
+AGAIN_SECONDS: Final = 15.0  # what it has not looked at is not written again before, lest there be still more to do
 GONE_SECONDS: Final = 3.0  # so long whoever leaves waits until what he said is counted
 TERMINATING_SECONDS: Final = 60.0  # so long a pod waits until the block of its life before is counted
+RESULTS_FULL: Final = "ResultsFull"
+FULL_SECONDS: Final = 2.0
+UNAVAILABLE: Final = 503
 _REFUSED: Final = (FORBIDDEN, CONFLICT, UNPROCESSABLE)
 _PART_CHARACTERS: Final = 26  # of a list's or a worker's name in that of a block
 _unusable: Final = re.compile(r"[^a-z0-9]+")
@@ -40,6 +44,9 @@ class WatchedBlock:
         self._collection = path
         self._path = f"{path}/{block.metadata.name}"
         self._watch: Watch | None = None
+        self._said: dict[str, Any] = {}  # last
+        self._said_at = 0.0
+        self._generation = 0  # with that
         self._is_woken = False
 
     def wake(self) -> None:
@@ -101,11 +108,17 @@ class WatchedBlock:
                 message = f"No controller has looked at the block {name} in {within} for {SEEN_SECONDS:g} s."
                 hint = "Is `teamtask controller` running? Its log says what is wrong."
                 raise ServerUnreachable(message, was_sent=True, hint=hint)
+            for condition in self.block.status.conditions:
+                if condition.reason == RESULTS_FULL:  # it has looked, and waits too
+                    raise ApiError(UNAVAILABLE, condition.message, code="results_full", retry_after=FULL_SECONDS)
             self.next(left, wakes=False)
         return self.block
 
     def report(self, document: dict[str, Any]) -> int:
         """Write a report in the place of the one before; give the generation of the block with it."""
+        is_unseen = self.block.status.observed_generation < self._generation
+        if is_unseen and document == self._said and time.monotonic() - self._said_at < AGAIN_SECONDS:
+            return self._generation
         body = [
             {"op": "test", "path": "/metadata/uid", "value": self.block.metadata.uid},
             {"op": "test", "path": "/status/sequence", "value": document["sequence"]},
@@ -119,7 +132,8 @@ class WatchedBlock:
             if error.status in _REFUSED and self.read().status.sequence != document["sequence"]:
                 raise Lost from error
             raise
-        return written.metadata.generation
+        self._said, self._said_at, self._generation = document, time.monotonic(), written.metadata.generation
+        return self._generation
 
     def delete(self) -> None:
         """Take it away; the controller lets it go when what it says is counted."""

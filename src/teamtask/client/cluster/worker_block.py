@@ -35,8 +35,11 @@ TELL_SECONDS_MAX: Final = 10.0  # progress waits so long for more, for each repo
 LIST_SECONDS: Final = 30.0  # how old what is known of the list may be
 _TELL_RESULTS: Final = 500  # so many results, or bytes of them, wait no longer
 _TELL_BYTES: Final = 131_072
-_WAITING: Final = frozenset(("", "LimitReached", "NoWork", "NotPermitted", "QuotaExceeded", "Suspended", "Throttled"))
-_OVER: Final = frozenset((ListState.COMPLETE, ListState.COMPLETE_EXCEPT, ListState.STOPPED))
+_WAITING: Final = frozenset(
+    ("", "LimitReached", "NoWork", "NotPermitted", "QuotaExceeded", "ResultsFull", "Suspended", "Throttled")
+)
+_NOT_TAKEN: Final = frozenset(("FoldMissing", "ReportRefused", "UnreadableReport"))
+_OVER: Final = frozenset((ListState.COMPLETE, ListState.COMPLETE_EXCEPT, ListState.STOPPED, ListState.CANCELLED))
 
 
 class _NotTaken(TeamtaskError):
@@ -153,15 +156,22 @@ class WorkerBlock:
             held.taken_in(part)
         if ending is not None:
             self._ended, self._held = held.sequence, None
-        if not leaves and _has(own.block, held.sequence) is not (ending is None):
-            raise Lost if ending is None else _NotTaken(own.block)
+        if leaves:
+            return
+        is_there = _has(own.block, held.sequence)
+        if is_there and (ending is not None or _condition(own.block) in _NOT_TAKEN):
+            self._held = None
+            raise _NotTaken(own.block)
+        if not is_there and ending is None:
+            raise Lost
 
     def _is_due(self, held: Held) -> bool:
         """Tell whether progress is worth two writes."""
         spec = self._lists.seen(self._name, LIST_SECONDS).worklist.spec
-        if held.results and spec.stop_after_results is not None:
+        news = held.news
+        if news and spec.stop_after_results is not None:
             return True
-        if len(held.results) >= _TELL_RESULTS or held.waiting_bytes >= _TELL_BYTES:
+        if len(news) >= _TELL_RESULTS or sum(kept.size for kept in news) >= _TELL_BYTES:
             return True
         return time.monotonic() - self._told_at >= min(TELL_SECONDS_MAX, spec.lease_seconds / 4)
 
