@@ -128,7 +128,7 @@ def test_two_commands_and_a_loop_of_python_work_a_list_to_its_end(
 
 def test_what_a_killed_worker_had_is_worked_by_another(cluster: Cluster, teamtask: Teamtask) -> None:
     teamtask("create", "killed", "--range", "0:40", "--block-size", "20", "--lease-seconds", "2")
-    victim = teamtask.start("work", "killed", "--", "sleep", "0.2")
+    victim = teamtask.start("work", "killed", "--", "sh", "-c", "sleep 0.2")
     cluster.wait(lambda: any(block["status"]["phase"] == "Ready" for block in blocks_of(cluster, "killed")))
     victim.kill()
     other = teamtask("work", "killed", "--quiet", "--", "true")
@@ -209,13 +209,13 @@ def test_a_pods_block_has_its_name_and_goes_with_it(cluster: Cluster, teamtask: 
     cluster.kubectl("create", "-f", "-", given=pod)
     token = account(cluster, "k8s-worker", "worker", "worker-7")
     teamtask("create", "podded", "--range", "0:40", "--block-size", "10", "--lease-seconds", "60")
-    first = teamtask.start("work", "podded", "--token", token, "-j1", "--", "sleep", "0.3")
+    first = teamtask.start("work", "podded", "--token", token, "-j1", "--", "sh", "-c", "sleep 0.3")
     cluster.wait(lambda: [block["status"]["phase"] for block in blocks_of(cluster, "podded")] == ["Ready"])
     (block,) = blocks_of(cluster, "podded")
     assert (block["metadata"]["name"], block["spec"]["holderPod"]) == ("worker-7", "worker-7")
     assert block["metadata"]["ownerReferences"][0]["kind"] == "Pod"
     first.kill()  # its container begins again
-    again = teamtask.start("work", "podded", "--token", token, "-j1", "--", "sleep", "0.4")
+    again = teamtask.start("work", "podded", "--token", token, "-j1", "--", "sh", "-c", "sleep 0.4")
     cluster.wait(lambda: cluster.status("worklist", "podded").get("completedItems", 0) >= 10)
     teamtask("create", "podded-2", "--range", "0:4")
     other = teamtask("work", "podded-2", "--token", token, "--", "true")
