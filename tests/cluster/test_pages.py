@@ -1,4 +1,4 @@
-"""The page on Kubernetes does what it says, on a real cluster."""
+"""The pages on Kubernetes do what they say, on a real cluster."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from run_page import run_page
 
 if TYPE_CHECKING:
-    import pytest
     from conftest import Cluster
 
-PAGE = Path(__file__).parents[2] / "docs" / "howto" / "kubernetes.md"
+PAGES = Path(__file__).parents[2] / "docs" / "howto"
 
 
-def test_the_commands_of_the_page_do_what_it_says(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["kubernetes.md", "kubernetes-workers.md"])
+def test_the_commands_of_a_page_do_what_it_says(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     monkeypatch.setenv("PATH", f"{cluster.program.parent}:{os.environ['PATH']}")
     out = io.StringIO()
-    run_page(PAGE, out)
+    run_page(PAGES / page, out)
     print(out.getvalue())
     assert "cannot" not in out.getvalue(), "all of it was run"

@@ -70,7 +70,12 @@ def state_option(command: Decorated) -> Decorated:
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --url and --token; the command gets a `place` of them and of its own `state`, if it has that."""
 
-    @click.option("--url", envvar=URL, metavar="URL", help=f"The server; by default one on this machine.  [${URL}]")
+    @click.option(
+        "--url",
+        envvar=URL,
+        metavar="URL",
+        help=f"The server, or k8s://CONTEXT/NAMESPACE; by default one on this machine.  [${URL}]",
+    )
     @click.option("--token", envvar=TOKEN, metavar="TOKEN", help=f"Who you are to the server.  [${TOKEN}]")
     @functools.wraps(command)
     def placed(

@@ -66,6 +66,7 @@ def work(ctx: click.Context, /, name: str | None, *, place: Place, **flags: Any)
       teamtask work primes --per-block -- ./primes {index} {size}
       teamtask work primes -j8 --python mymodule:is_prime
       teamtask work hosts --url https://lists.example.org --token "$TOKEN" -- ping -c1 {}
+      teamtask work hosts --url k8s://staging/network -- ping -c1 {}
 
     Exit status: 0 when the list is finished, 1 for errors, 130 after Ctrl-C.
     """  # noqa: D301 - click takes the backspace for "leave these lines alone"
