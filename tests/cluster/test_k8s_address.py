@@ -143,7 +143,8 @@ def test_a_worker_that_is_told_to_end_gives_back_the_rest_and_its_block(cluster:
     teamtask("create", "ended", "--range", "0:30", "--block-size", "30", "--attempts", "1")
     worker = teamtask.start("work", "ended", "--", "sh", "-c", "sleep 0.3; echo {}")
     assert worker.stdout is not None
-    assert worker.stdout.readline() == "0\n"
+    assert [worker.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+    assert [block["metadata"]["generation"] for block in blocks_of(cluster, "ended")] == [1], "progress waits for more"
     worker.send_signal(signal.SIGTERM)
     worker.communicate(timeout=DONE_SECONDS)
     cluster.wait(lambda: not blocks_of(cluster, "ended"))
