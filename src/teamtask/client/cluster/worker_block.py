@@ -78,20 +78,25 @@ class WorkerBlock:
 
     def leave(self) -> None:
         """Give back what there is, and take the block away."""
-        if not self._lock.acquire(timeout=GONE_SECONDS):
-            return  # a message is in hand still; the block expires
+        is_silent = self._lock.acquire(timeout=GONE_SECONDS)  # else a message is in hand still
         try:
-            own, self._own, self._held = self._own, None, None
+            own = self._own
             if own is None:
                 return
-            if self._is_new(own.block):
+            if is_silent and self._is_new(own.block):
                 own.report({"sequence": own.block.status.sequence, "state": "Released"})
             own.delete()
-            own.close()
         except Lost:
             pass
         finally:
-            self._lock.release()
+            if is_silent:
+                self._release()
+
+    def _release(self) -> None:
+        if self._own is not None:
+            self._own.close()
+        self._own = self._held = None
+        self._lock.release()
 
     def exchange(self, message: Exchange) -> Reply:
         """Say what a worker says, and give him more to do if he wants it."""
