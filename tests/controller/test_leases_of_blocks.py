@@ -96,3 +96,18 @@ def test_every_index_that_was_told_is_done_and_nothing_else(steps: list[tuple[in
         for worker in workers:
             worker.say("complete", 1)
     assert objects.worklist.status.phase == "Complete", "whatever was said before, the list is worked to its end"
+
+
+def test_a_holder_that_gives_his_range_back_and_goes_fails_nothing_that_he_was_given_meanwhile() -> None:
+    objects = Objects(source={"kind": "range", "stop": 30}, block={"size": 10}, attempts=1)
+    objects.create("leaving")
+    objects.reconcile()
+    objects.report("leaving", "Released", done="0-4")
+    objects.reconcile()
+    assert objects.blocks["leaving"].status.sequence == 2, "he has been given more"
+    objects.delete("leaving")
+    objects.reconcile()
+    assert (objects.worklist.status.parked_items, objects.worklist.status.completed) == (0, "0-4")
+    objects.create("next")
+    objects.reconcile()
+    assert objects.blocks["next"].status.attempt == 1

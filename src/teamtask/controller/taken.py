@@ -30,8 +30,10 @@ def take_report(working: Working, block: o.Block, now: float, plan: Plan) -> Non
         return
     left = ledger.leases.get(lease_id(block, slot.sequence))
     if left is not None and block.metadata.deletion_timestamp is not None:
-        # Who went without a word, and had done nothing, may have been killed by an item.
-        gone = Report(left.id, left.start, left.start, error=None if left.got_on else DELETED, release=left.got_on)
+        # Who went without a word, and had done nothing, may have been killed by an item. Whoever gave the range before
+        # back was about to leave, and was given this one meanwhile.
+        in_order = left.got_on or (block.spec.report is not None and block.spec.report.state == "Released")
+        gone = Report(left.id, left.start, left.start, error=None if in_order else DELETED, release=in_order)
         _report(ledger, block, gone, now)
 
 
