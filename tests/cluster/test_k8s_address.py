@@ -141,7 +141,7 @@ def test_what_a_killed_worker_had_is_worked_by_another(cluster: Cluster, teamtas
 
 def test_a_worker_that_is_told_to_end_gives_back_the_rest_and_its_block(cluster: Cluster, teamtask: Teamtask) -> None:
     teamtask("create", "ended", "--range", "0:30", "--block-size", "30", "--attempts", "1")
-    worker = teamtask.start("work", "ended", "--", "sh", "-c", "sleep 0.3; echo {}")
+    worker = teamtask.start("work", "ended", "-j1", "--", "sh", "-c", "sleep 0.3; echo {}")
     assert worker.stdout is not None
     assert [worker.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
     assert [block["metadata"]["generation"] for block in blocks_of(cluster, "ended")] == [1], "progress waits for more"
@@ -226,6 +226,34 @@ def test_a_pods_block_has_its_name_and_goes_with_it(cluster: Cluster, teamtask: 
     again.kill()
     assert teamtask("work", "podded", "--quiet", "--", "true").code == 0
     assert cluster.status("worklist", "podded")["completed"] == "0-39"
+
+
+def test_pods_work_with_their_own_account_and_give_back_what_they_have(
+    cluster: Cluster, teamtask: Teamtask, image: str
+) -> None:
+    account(cluster, "k8s-worker", "worker")
+    words = ["work", "in-pods", "--url", "k8s://", "--forever", "-j1", "--", "sh", "-c", "sleep 0.2; echo {}"]
+    container = {"name": "work", "image": image, "args": words}
+    template = {
+        "metadata": {"labels": {"app": "k8s-workers"}},
+        "spec": {"serviceAccountName": "k8s-worker", "containers": [container]},
+    }
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "k8s-workers"}}, "template": template}
+    metadata = {"name": "k8s-workers"}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    teamtask("create", "in-pods", "--range", "0:100", "--block-size", "20", "--attempts", "1")
+    cluster.kubectl("create", "-f", "-", given=deployment)
+    cluster.wait(lambda: len([one for one in blocks_of(cluster, "in-pods") if one["status"]["phase"] == "Ready"]) == 2)
+    pods = json.loads(cluster.kubectl("get", "pods", "-l", "app=k8s-workers", "-o", "json"))["items"]
+    names = {pod["metadata"]["name"] for pod in pods}
+    assert {block["metadata"]["name"] for block in blocks_of(cluster, "in-pods")} == names
+    cluster.kubectl("delete", "pod", min(names))
+    cluster.wait(lambda: min(names) not in {block["metadata"]["name"] for block in blocks_of(cluster, "in-pods")})
+    cluster.wait(lambda: cluster.status("worklist", "in-pods")["phase"] == "Complete")
+    status = cluster.status("worklist", "in-pods")
+    assert (status["completed"], status["results"], status["parkedItems"]) == ("0-99", 100, 0)
+    cluster.kubectl("delete", "deployment", "k8s-workers")
+    cluster.wait(lambda: not blocks_of(cluster, "in-pods"))
 
 
 def test_failed_items_and_parked_ones_are_brought_back(cluster: Cluster, teamtask: Teamtask, client: Client) -> None:
