@@ -51,9 +51,11 @@ def up() -> Path:
     if named := os.environ.get("KUBECONFIG"):
         return Path(named)
     with _alone():
-        if not _running():
+        running = _running()
+        if not running or not PROGRAM.exists():  # which is kubectl, too
             _check_machine()
             _build()
+        if not running:
             _remove()
             _start()
         images.load()
