@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import files
 import images
-from files import HOST_ADDRESS, KUBECONFIG, PROGRAM, SOCKETS, STATE
+from files import COVERED, HOST_ADDRESS, KUBECONFIG, PROGRAM, SOCKETS, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +67,9 @@ def down() -> None:
     with _alone():
         _remove()
         images.remove_unfinished()
+        for folder in COVERED:
+            with contextlib.suppress(OSError):  # something of somebody else is in it
+                Path(folder).rmdir()
 
 
 @contextlib.contextmanager

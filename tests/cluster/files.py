@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import trustme
 
 STATE = Path("/var/lib/teamtask-cluster")
 SOCKETS = Path("/run/teamtask-cluster")
+# Where containerd, its plugins, the kubelet and buildah write by all means: each sees a folder of its own there.
+COVERED = ("/run/containerd", "/var/lib/cni", "/var/lib/containers", "/var/lib/kubelet", "/var/log/containers")
 KUBECONFIG = STATE / "kubeconfig"
 PROGRAM = Path(__file__).parents[2] / ".cluster" / "components"
 
@@ -17,7 +20,7 @@ HOST_ADDRESS = "10.199.99.1"
 NODE_ADDRESS = "10.199.99.2"
 POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/16"
-DNS_ADDRESS = "10.96.0.10"
+CLUSTER_DOMAIN = "cluster.local"
 API_SERVER = f"https://{NODE_ADDRESS}:6443"
 NODE = "node-1"
 
@@ -26,9 +29,15 @@ USERS = {
     "admin": ("admin", "system:masters"),
     "controller-manager": ("system:kube-controller-manager", ""),
     "scheduler": ("system:kube-scheduler", ""),
+    "dns": ("dns", "system:masters"),
     "kubelet": (f"system:node:{NODE}", "system:nodes"),
     "proxy": ("system:kube-proxy", ""),
 }
+
+
+def is_ours() -> bool:
+    """Whether KUBECONFIG names the cluster of `make cluster`, which takes images from this machine."""
+    return os.environ.get("KUBECONFIG") == str(KUBECONFIG)
 
 
 def write_all() -> None:
@@ -47,13 +56,14 @@ def write_all() -> None:
     _write_json(STATE / "audit.json", AUDIT)
     _write_json(STATE / "cni" / "bridge.conflist", NETWORK)
     (STATE / "containerd.toml").write_text(CONTAINERD)
+    (STATE / "Corefile").write_text(COREDNS)
 
 
 def _write_certificates() -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(STATE / "ca.crt")
     service = str(SERVICE_NETWORK).replace(".0.0/16", ".0.1")
-    names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+    names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}"]
     made = {
         "server": authority.issue_cert(NODE_ADDRESS, "127.0.0.1", service, *names),
         "kubelet-client": authority.issue_cert(
@@ -104,8 +114,8 @@ KUBELET = {
     "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
     "imageGCHighThresholdPercent": 100,
     "imageGCLowThresholdPercent": 99,
-    "clusterDNS": [DNS_ADDRESS],
-    "clusterDomain": "cluster.local",
+    "clusterDNS": [NODE_ADDRESS],
+    "clusterDomain": CLUSTER_DOMAIN,
     "resolvConf": "",
     "volumePluginDir": str(STATE / "volume-plugins"),
     "podLogsDir": str(STATE / "pod-logs"),
@@ -160,4 +170,14 @@ state = "{SOCKETS}/containerd"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{STATE}/cni"
+"""
+# The names of services; of what is outside of the cluster it knows nothing.
+COREDNS = f"""
+{CLUSTER_DOMAIN}:53 {{
+    bind {NODE_ADDRESS}
+    errors
+    kubernetes {CLUSTER_DOMAIN} {{
+        kubeconfig {STATE}/dns.kubeconfig
+    }}
+}}
 """

@@ -88,11 +88,18 @@ def import_all(archives: Iterable[Path]) -> None:
     IMPORTED.mkdir(exist_ok=True)
     for archive in archives:
         if not (IMPORTED / archive.name).exists():
-            subprocess.run(
-                ["ctr", "--address", CONTAINERD, "--namespace", "k8s.io", "images", "import", archive],
-                check=True, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+            _ctr("import", archive)
             (IMPORTED / archive.name).touch()
+
+
+def tag(image: str, name: str) -> None:
+    """Give an image that the cluster has another name too."""
+    _ctr("tag", "--force", image, name)
+
+
+def _ctr(*arguments: str | Path) -> None:
+    command = ["ctr", "--address", CONTAINERD, "--namespace", "k8s.io", "images", *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from files import HOST_ADDRESS, NODE, NODE_ADDRESS, PROGRAM, SERVICE_NETWORK, STATE
+from files import COVERED, HOST_ADDRESS, NODE, NODE_ADDRESS, PROGRAM, SERVICE_NETWORK, STATE
 
 API_SERVER = {
     "advertise-address": NODE_ADDRESS,
@@ -60,6 +60,7 @@ ETCD = {
 def supervise() -> None:
     """Start everything, then reap whoever ends; a component that ends says so in this process' log."""
     _set_up_network()
+    _cover_folders()
     for hierarchy in Path("/sys/fs/cgroup").iterdir():
         with contextlib.suppress(OSError):
             (hierarchy / "teamtask-cluster").mkdir(exist_ok=True)
@@ -73,6 +74,7 @@ def supervise() -> None:
     _start_component(names, "kube-scheduler", SCHEDULER)
     _start_component(names, "kubelet", KUBELET)
     _start_component(names, "kube-proxy", {"config": str(STATE / "proxy.json")})
+    _start_component(names, "coredns", {"conf": str(STATE / "Corefile")})
     while True:
         pid, status = os.wait()
         if name := names.pop(pid, None):
@@ -96,6 +98,14 @@ def _set_up_network() -> None:
     ):
         subprocess.run(["ip", *line.split()], check=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+
+def _cover_folders() -> None:
+    for number, folder in enumerate(COVERED):
+        own = STATE / "covered" / str(number)
+        own.mkdir(parents=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "--bind", own, folder], check=True)
 
 
 def _fill_cpuset() -> None:

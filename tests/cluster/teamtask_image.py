@@ -24,6 +24,8 @@ DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 MADE_OF = ("constraints.txt", "pyproject.toml", "README.md", "scripts/make-venv", "scripts/uv", "deploy/Dockerfile")
 STORE = images.ARCHIVES / "store"
 STORE_BYTES_MAX = 3_000_000_000
+# What buildah mounts goes with the namespace, and what it would leave in a folder of the machine's.
+IN_A_NAMESPACE = 'c=/var/lib/containers; mkdir -p $c && mount -t tmpfs tmpfs $c && exec "$0" "$@"'
 CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 
@@ -63,8 +65,8 @@ def _build(into: Path, name: str) -> None:
     _trim_store()
     with images.folder_to_make_in() as folder:
         made = folder / "image.tar"
-        # What it mounts goes with a namespace of its own.
-        command = ["unshare", "--mount", "buildah", "--root", STORE / "layers", "--runroot", STORE / "run"]
+        command = ["unshare", "--mount", "sh", "-c", IN_A_NAMESPACE, "buildah"]
+        command += [f"--root={STORE}/layers", f"--runroot={STORE}/run"]
         command += ["--storage-driver", "overlay", "bud", "--isolation", "chroot", "--layers", *_secrets(folder)]
         command += ["--build-arg", f"BASE=docker-archive:{images.base()}", "--file", DOCKERFILE]
         done = subprocess.run(

@@ -7,19 +7,45 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import files
+import images
 import pytest
 from run_page import run_page
 
 if TYPE_CHECKING:
     from conftest import Cluster
 
-PAGES = Path(__file__).parents[2] / "docs" / "howto"
+HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+IMAGE_OF_THE_PAGE = "registry.example/teamtask:1"
+
+
+def run_all_of(page: str) -> None:
+    """Run a page, of which nothing may be left out."""
+    out = io.StringIO()
+    try:
+        run_page(HOWTO / page, out)
+    finally:
+        print(out.getvalue())
+    assert "this machine cannot" not in out.getvalue(), "all of it was run"
+
+
+@pytest.fixture(autouse=True)
+def _path(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{cluster.program.parent}:{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize("page", ["kubernetes.md", "kubernetes-workers.md"])
-def test_the_commands_of_a_page_do_what_it_says(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    monkeypatch.setenv("PATH", f"{cluster.program.parent}:{os.environ['PATH']}")
-    out = io.StringIO()
-    run_page(PAGES / page, out)
-    print(out.getvalue())
-    assert "this machine cannot" not in out.getvalue(), "all of it was run"
+def test_the_commands_of_a_page_do_what_it_says(page: str) -> None:
+    run_all_of(page)
+
+
+@pytest.mark.skipif(not files.is_ours(), reason="the page's image is given to the cluster of `make cluster` alone")
+def test_the_page_on_containers_does_what_it_says(
+    cluster: Cluster, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.tag(image, IMAGE_OF_THE_PAGE)
+    monkeypatch.setenv("HAS_IMAGE", "1")
+    try:
+        run_all_of("containers.md")
+    finally:
+        cluster.kubectl("delete", "namespace", "lists", "--ignore-not-found", "--wait=false")

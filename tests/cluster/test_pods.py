@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,7 @@ with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=a
 
 
 pytestmark = pytest.mark.skipif(
-    os.environ.get("KUBECONFIG", str(files.KUBECONFIG)) != str(files.KUBECONFIG),
-    reason="this is about the cluster of `make cluster`, and KUBECONFIG names another one",
+    not files.is_ours(), reason="this is about the cluster of `make cluster`, and KUBECONFIG names none or another one"
 )
 
 
@@ -49,3 +47,8 @@ def test_a_job_completes_and_its_log_can_be_read(cluster: Cluster) -> None:
 def test_a_pod_reaches_the_api_server_as_its_service_account(cluster: Cluster) -> None:
     said = run_job(cluster, "who", "python3", "-c", textwrap.dedent(ASK_THE_API_SERVER))
     assert said == f"system:serviceaccount:{cluster.namespace}:default\n"
+
+
+def test_a_pod_finds_a_service_by_its_name(cluster: Cluster) -> None:
+    ask = "import socket; print(socket.gethostbyname('kubernetes.default'))"
+    assert run_job(cluster, "names", "python3", "-c", ask).startswith(files.SERVICE_NETWORK.removesuffix("0.0/16"))

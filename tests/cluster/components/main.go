@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/bind"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -36,6 +40,10 @@ func main() {
 	os.Args = append([]string{name}, os.Args[2:]...)
 	if name == "etcd" {
 		etcdmain.Main(os.Args)
+		return
+	}
+	if name == "coredns" {
+		coremain.Run()
 		return
 	}
 	make, known := components[name]
