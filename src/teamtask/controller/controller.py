@@ -12,16 +12,20 @@ import msgspec
 import structlog
 
 from teamtask.controller.assigning import Allowed
+from teamtask.controller.block_pods import keep_alive
 from teamtask.controller.event_writer import EventWriter
 from teamtask.controller.happened import happened, refused
 from teamtask.controller.metrics import ControllerMetrics
 from teamtask.controller.observed import ListKey, Observed
+from teamtask.controller.pod_keeper import PodKeeper
 from teamtask.controller.reconcile import Overtaken, begin, reconcile
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
+from teamtask.controller.worker_status import with_pods, with_workers
 from teamtask.controller.write_budget import SLOW_SECONDS, WriteBudget
 from teamtask.kube import objects as o
+from teamtask.kube import workloads as w
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, TOO_MANY_REQUESTS, KubernetesError
 from teamtask.ledger.errors import TeamtaskError
 
@@ -67,10 +71,13 @@ class Controller:
         self._reflectors = [
             Reflector(server, o.path("worklists", namespace), self._observed.worklists),
             Reflector(server, o.path("blocks", namespace), self._observed.blocks),
+            Reflector(server, w.pods_path(namespace), self._observed.pods, w.WORKLIST_LABEL),
+            Reflector(server, w.jobs_path(namespace), self._observed.jobs, w.WORKLIST_LABEL),
         ]
         self._writers = ThreadPoolExecutor(WRITERS, "write")
         self._events = EventWriter(server)
         self.metrics = ControllerMetrics(self._observed.worklists.all)
+        self._keeper = PodKeeper(server, self._observed, self._all)
 
     def stop(self) -> None:
         """Make `run` end after the pass that it is in; what is decided is written."""
@@ -127,6 +134,7 @@ class Controller:
                 for known in (self._working, self._results, self._looked_at):
                     known.pop(key, None)
                 self._budget.forget(key)
+                self._keeper.forget(key)
                 self._all([partial(self._close, block) for block in blocks])
         except Exception as error:  # noqa: BLE001 - one list's trouble is not the others'
             # Nobody knows what was written: the objects do, and the ledger is made from them again.
@@ -145,15 +153,20 @@ class Controller:
                 self._working.pop(key, None)
                 results = self._results[key] = ResultsMap(self._server, worklist)
                 working = self._working[key] = begin(worklist, blocks, results.read(), now)
+            keep_alive(working.ledger, worklist, blocks, now)
+            crew = self._keeper.look_after(key, worklist, blocks)
+            blocks = self._observed.blocks.of_list(key)  # with what was reported just now
             plan = reconcile(working, worklist, blocks, now, self._allowed(key))
         except KubernetesError:
             raise
         except TeamtaskError as error:
             self._refuse(key, worklist, blocks, error)
             return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else None
+        plan.worklist = with_workers(plan.worklist, worklist, crew, now)
+        plan.blocks = with_pods(plan.blocks, blocks, crew, now)
         self._budget.spend(key, plan.writes, time.monotonic())
         self._carry_out(key, working, worklist, blocks, plan)
-        return plan.wake_seconds
+        return min((at for at in (plan.wake_seconds, crew.wake_seconds) if at is not None), default=None)
 
     def _allowed(self, key: ListKey) -> Allowed:
         now = time.monotonic()

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from teamtask.kube import objects as o
+from teamtask.kube import workloads as w
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ ListKey = tuple[str, str]  # namespace and name of a Worklist
 IDLE_SECONDS = 1.0  # whoever waits looks up so often, for the leadership may be lost
 
 _log = structlog.get_logger()
-_Kind = TypeVar("_Kind", o.Worklist, o.Block)
+_Kind = TypeVar("_Kind", o.Worklist, o.Block, w.Pod, w.Job)
 
 
 class Cache(Generic[_Kind]):
@@ -124,8 +125,12 @@ def _list_of_block(block: o.Block) -> ListKey:
     return block.metadata.namespace, block.spec.list_ref.name
 
 
+def _list_of_workload(workload: w.Pod | w.Job) -> ListKey:
+    return workload.metadata.namespace, workload.metadata.labels.get(w.WORKLIST_LABEL, "")
+
+
 class Observed:
-    """Both caches and the work queue: a list that changes twice before it is looked at is looked at once."""
+    """The caches and the work queue: a list that changes twice before it is looked at is looked at once."""
 
     def __init__(self) -> None:
         """Begin without objects."""
@@ -135,6 +140,8 @@ class Observed:
         self._woken = False
         self.worklists = Cache(o.read_worklist, _list_of_worklist, self._note)
         self.blocks = Cache(o.read_block, _list_of_block, self._note)
+        self.pods = Cache(w.read_pod, _list_of_workload, self._note)
+        self.jobs = Cache(w.read_job, _list_of_workload, self._note)
 
     def of_list(self, key: ListKey) -> tuple[o.Worklist | None, list[o.Block]]:
         """Give a list, None if it is gone, and its blocks."""

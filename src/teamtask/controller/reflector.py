@@ -29,11 +29,12 @@ _log = structlog.get_logger()
 class Reflector:
     """One thread that lists and watches until it is stopped."""
 
-    def __init__(self, server: ApiServer, path: str, cache: Cache[Any]) -> None:
-        """Keep `cache` like the objects at a path."""
+    def __init__(self, server: ApiServer, path: str, cache: Cache[Any], label: str = "") -> None:
+        """Keep `cache` like the objects at a path, with a label those that have it."""
         self._server = server
         self._path = path
         self._cache = cache
+        self._which: dict[str, str | int] = {"labelSelector": label} if label else {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
 
@@ -79,7 +80,7 @@ class Reflector:
 
     def _list(self) -> str:
         documents: list[object] = []
-        query: dict[str, str | int] = {"limit": PAGE}
+        query = self._which | {"limit": PAGE}
         while True:
             page = self._server.call("GET", self._path, query=query)
             documents += page["items"]
@@ -91,7 +92,7 @@ class Reflector:
         return str(metadata["resourceVersion"])
 
     def _watch(self) -> None:
-        for event in self._server.watch(self._path, {"resourceVersion": self._version}):
+        for event in self._server.watch(self._path, self._which | {"resourceVersion": self._version}):
             if self._stopping.is_set():
                 return
             document = event["object"]

@@ -185,6 +185,13 @@ class BlockStatus(_Object, frozen=True):
     conditions: list[Condition] = []
 
 
+class OwnerReference(_Object, frozen=True):
+    """For which object another one was made: it goes with that."""
+
+    uid: str
+    controller: bool = False
+
+
 class Metadata(_Object, frozen=True):
     """What Kubernetes keeps of every object, as far as it is looked at."""
 
@@ -196,6 +203,7 @@ class Metadata(_Object, frozen=True):
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     finalizers: list[str] = []
+    owner_references: list[OwnerReference] = []
 
 
 class Named(_Object, frozen=True):

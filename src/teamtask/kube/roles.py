@@ -18,9 +18,11 @@ def roles() -> list[dict[str, Any]]:
             [
                 _rule(["worklists"], ["list", "watch", "delete"]),
                 _rule(["worklists/status", "blocks/status"], ["patch"]),
-                _rule(["blocks"], [*_READ, "patch"]),
+                _rule(["blocks"], [*_READ, "patch", "create", "delete"]),
                 _rule(["configmaps"], ["get", "create", "patch"], ""),
                 _rule(["events"], ["create"], ""),
+                _rule(["pods"], [*_READ, "create", "delete"], ""),
+                _rule(["jobs"], ["list", "watch", "create", "patch", "delete"], "batch"),
                 _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
             ],
         ),
@@ -32,6 +34,7 @@ def roles() -> list[dict[str, Any]]:
             "editor",
             [
                 _rule(["worklists"], [*_READ, "create", "update", "patch", "delete"]),
+                _rule(["worklists/scale"], ["get", "update", "patch"]),
                 _rule(["blocks"], [*_READ, "create", "update", "patch", "delete"]),
                 _rule(["configmaps"], ["get"], ""),  # results
             ],

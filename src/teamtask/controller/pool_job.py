@@ -1,0 +1,83 @@
+"""`decide_job`: for a list with a pool of workers, whether its Job is to come, to change or to go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from teamtask.controller.block_pods import is_finished
+from teamtask.controller.manifests import job_of, replicas_of, template_hash
+from teamtask.kube import workloads as w
+from teamtask.wire.dates import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from teamtask.kube import objects as o
+
+POOL = "Pool"
+LEAVE_SECONDS = 15.0  # so long after the end of the list its workers may take to see it
+AGAIN_SECONDS = 30.0  # a Job that ended before its list is made anew so long after it was made
+
+
+class JobSteps(Struct):
+    """What is to be done with a list's Job; one at most of these."""
+
+    create: dict[str, Any] | None = None
+    patch: dict[str, Any] | None = None
+    delete: w.Job | None = None
+    wake_seconds: float | None = None
+
+
+def own_job(worklist: o.Worklist, jobs: Iterable[w.Job]) -> w.Job | None:
+    """Find the Job that was made for a list."""
+    return next((job for job in jobs if w.is_owned_by(job.metadata, worklist.metadata.uid)), None)
+
+
+def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSteps:
+    """Decide for a list; its pods go when it is suspended and nothing is worked any more, or finished."""
+    workers, job = worklist.spec.workers, own_job(worklist, jobs)
+    wanted = workers is not None and workers.mode == POOL
+    if job is None:
+        if not wanted or is_finished(worklist):
+            return JobSteps()
+        return JobSteps(create=job_of(worklist, suspend=worklist.spec.suspend))
+    if job.metadata.deletion_timestamp is not None:
+        return JobSteps()
+    if not wanted:
+        return JobSteps(delete=job)
+    if is_finished(worklist):
+        return _after_the_end(worklist, job, now)
+    if job.metadata.annotations.get(w.TEMPLATE_ANNOTATION) != template_hash(worklist):
+        return JobSteps(delete=job)  # a Job keeps its template
+    if job.has_ended:
+        since = now - seconds_of(job.metadata.creation_timestamp) if job.metadata.creation_timestamp else AGAIN_SECONDS
+        return JobSteps(delete=job) if since >= AGAIN_SECONDS else JobSteps(wake_seconds=AGAIN_SECONDS - since)
+    # What is being worked goes on to its end, so the pods stay until then.
+    suspend = worklist.spec.suspend and (job.spec.suspend or not worklist.status.active_blocks)
+    return _changed(job, parallelism=replicas_of(worklist), suspend=suspend)
+
+
+def _after_the_end(worklist: o.Worklist, job: w.Job, now: float) -> JobSteps:
+    if job.has_ended:
+        return JobSteps()
+    since = now - seconds_of(worklist.status.completion_time or "")
+    if since < LEAVE_SECONDS:
+        return JobSteps(wake_seconds=LEAVE_SECONDS - since)
+    return _changed(job, parallelism=job.spec.parallelism, suspend=True)
+
+
+def _changed(job: w.Job, **wanted: int | bool) -> JobSteps:
+    differs = {name: value for name, value in wanted.items() if getattr(job.spec, name) != value}
+    return JobSteps(patch={"spec": differs} if differs else None)
+
+
+def missing_pods(job: w.Job) -> tuple[str, str] | None:
+    """Give why a Job has fewer pods than it is to have, as a reason and a sentence, as far as the Job knows."""
+    wanted, there = job.spec.parallelism, job.status.active
+    if job.spec.suspend or job.has_ended or there >= wanted:
+        return None
+    failed = f", {job.status.failed} have failed" if job.status.failed else ""
+    message = f"The Job {job.metadata.name} has {there} of {wanted} pods{failed}: `kubectl describe job` says more."
+    return "PodsMissing", message
