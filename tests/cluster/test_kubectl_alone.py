@@ -99,7 +99,7 @@ def test_every_field_is_explained(cluster: Cluster) -> None:
 def test_the_manifests_in_deploy_are_taken_by_the_api_server(cluster: Cluster) -> None:
     folder = Path(__file__).parents[2] / "deploy" / "kubernetes"
     said = cluster.kubectl("apply", "-k", str(folder), "--dry-run=server")
-    assert said.count("(server dry run)") == 8
+    assert said.count("(server dry run)") == 10
 
 
 def test_a_second_controller_stands_by_and_goes_on_when_the_first_is_killed(

@@ -1,4 +1,4 @@
-"""`policies`: what the API server itself refuses, whatever a role allows: who may hold, report and take a block away.
+"""`policies`: what the API server itself refuses, whatever a role allows: others' blocks, and pods by way of a list.
 
 Whoever may write the status of blocks is taken to be the controller, or an administrator; the accounts of Kubernetes'
 own controllers take away what is collected with a namespace or a pod.
@@ -10,7 +10,8 @@ from typing import Any
 
 from teamtask.kube import objects as o
 
-NAME = f"blocks.{o.GROUP}"
+BLOCKS = f"blocks.{o.GROUP}"
+WORKLISTS = f"worklists.{o.GROUP}"
 _POD = "authentication.kubernetes.io/pod-name"
 _HAS_POD = f"has(request.userInfo.extra) && '{_POD}' in request.userInfo.extra"
 
@@ -66,29 +67,47 @@ _RULES = (
 )
 
 
+_WORKERS_CHANGE = {
+    "name": "workers-change",
+    "expression": (
+        "has(object.spec.workers) && (request.operation == 'CREATE'"
+        " || !has(oldObject.spec.workers) || oldObject.spec.workers != object.spec.workers)"
+    ),
+}
+_MAY_MAKE_PODS = (
+    "authorizer.group('').resource('pods').namespace(request.namespace).check('create').allowed()",
+    "A list with workers makes pods: whoever writes spec.workers must be allowed to create pods in this namespace.",
+)
+
+
 def policies() -> list[dict[str, Any]]:
-    """Give the ValidatingAdmissionPolicy of blocks and its binding, as `kubectl apply` takes them."""
-    rule = {
-        "apiGroups": [o.GROUP],
-        "apiVersions": ["*"],
-        "operations": ["CREATE", "UPDATE", "DELETE"],
-        "resources": ["blocks"],
-    }
-    spec = {
+    """Give the ValidatingAdmissionPolicies and their bindings, as `kubectl apply` takes them."""
+    blocks = _policy("blocks", ["CREATE", "UPDATE", "DELETE"], _NOT_OURS, _RULES) | {"variables": _VARIABLES}
+    worklists = _policy("worklists", ["CREATE", "UPDATE"], [_WORKERS_CHANGE], (_MAY_MAKE_PODS,))
+    return [*_bound(BLOCKS, blocks), *_bound(WORKLISTS, worklists)]
+
+
+def _policy(
+    resource: str, operations: list[str], conditions: list[dict[str, str]], rules: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    rule = {"apiGroups": [o.GROUP], "apiVersions": ["*"], "operations": operations, "resources": [resource]}
+    return {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": [rule]},
-        "matchConditions": _NOT_OURS,
-        "variables": _VARIABLES,
+        "matchConditions": conditions,
         "validations": [
-            {"expression": expression, "message": message, "reason": "Forbidden"} for expression, message in _RULES
+            {"expression": expression, "message": message, "reason": "Forbidden"} for expression, message in rules
         ],
     }
+
+
+def _bound(name: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        _object("ValidatingAdmissionPolicy", spec),
-        _object("ValidatingAdmissionPolicyBinding", {"policyName": NAME, "validationActions": ["Deny"]}),
+        _object("ValidatingAdmissionPolicy", name, spec),
+        _object("ValidatingAdmissionPolicyBinding", name, {"policyName": name, "validationActions": ["Deny"]}),
     ]
 
 
-def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     version = "admissionregistration.k8s.io/v1"
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": NAME}, "spec": spec}
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
