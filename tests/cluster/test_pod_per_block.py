@@ -9,6 +9,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+import files
+import images
 import pytest
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("controller")
 
-IMAGE = os.environ.get("TEAMTASK_TEST_IMAGE", "teamtask.io/base:1")  # any with a shell, there already
+IMAGE = images.BASE if os.environ.get("KUBECONFIG") == str(files.KUBECONFIG) else "debian:12-slim"
 GREET = 'echo "\\"hello $TEAMTASK_ITEM\\"" > /dev/termination-log'
 ITEMS = [f"host-{number}" for number in range(20)]
 

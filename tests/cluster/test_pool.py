@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import files
+import images
 import pytest
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("controller")
 
-IMAGE = os.environ.get("TEAMTASK_TEST_IMAGE", "teamtask.io/base:1")
+IMAGE = images.BASE if os.environ.get("KUBECONFIG") == str(files.KUBECONFIG) else "python:3.12-slim"
 WORKER = Path(__file__).with_name("worker_in_a_pod.py").read_text()
 IDLE = ["sh", "-c", "sleep 1000"]
 

@@ -10,6 +10,7 @@ from objects_in_memory import Objects
 from teamtask.controller.block_pods import Steps, decide_pods, keep_alive
 from teamtask.controller.manifests import block_of, pod_of
 from teamtask.controller.reconcile import begin
+from teamtask.controller.working import Crew
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import rfc_3339
@@ -17,6 +18,9 @@ from teamtask.wire.dates import rfc_3339
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from teamtask.controller.working import Trouble
+
+QUOTA = ("QuotaExceeded", "exceeded quota: few")
 TEMPLATE = {"spec": {"containers": [{"name": "main", "image": "any"}]}}
 
 
@@ -31,6 +35,8 @@ class ObjectsAndPods(Objects):
         self.asked: set[str] = set()
         self.unseen: set[str] = set()
         self.pods_made = 0
+        self.quota = 10_000
+        self.trouble: Trouble | None = None
 
     def live(self) -> list[str]:
         """Give the pods that have not ended, seen or not."""
@@ -78,6 +84,8 @@ class ObjectsAndPods(Objects):
         if writes is not None and writes < len(todo):
             self.restart()
             return steps
+        idle = [self.blocks[name].metadata.uid for name in steps.idle if self.trouble is not None]
+        self.working.crew = Crew(steps.count, self.trouble, {uid: self.trouble for uid in idle if self.trouble})
         hidden = {name: self.blocks.pop(name) for name in self.unseen & self.blocks.keys()}
         self.reconcile(None if writes is None else writes - len(todo))
         self.blocks |= hidden
@@ -112,6 +120,10 @@ class ObjectsAndPods(Objects):
             self.blocks[name] = o.read_block(document)
 
     def _create_pod(self, name: str) -> None:
+        if len(self.live()) >= self.quota:
+            self.trouble = QUOTA
+            return
+        self.trouble = None
         document = pod_of(self.worklist, self.blocks[name], None)
         assignment = self.blocks[name].status.assignments[0]
         pod = w.read_pod(document)

@@ -86,7 +86,8 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float, 
         epoch=EPOCH,
         date=now,
     )
-    reply = decide(ledger, Exchange(key_of(block), want=Want(blocks=ASSIGNMENTS_MAX)), now, facts)
+    blocks = 1 if slot.is_ours else ASSIGNMENTS_MAX  # a pod works one
+    reply = decide(ledger, Exchange(key_of(block), want=Want(blocks=blocks)), now, facts)
     slot.reason = "Suspended" if ledger.state is ListState.PAUSED else "NoWork"
     if reply.lease is None:
         return False

@@ -22,7 +22,6 @@ from teamtask.controller.reconcile import Overtaken, begin, reconcile
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
-from teamtask.controller.worker_status import with_pods, with_workers
 from teamtask.controller.write_budget import SLOW_SECONDS, WriteBudget
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
@@ -154,7 +153,7 @@ class Controller:
                 results = self._results[key] = ResultsMap(self._server, worklist)
                 working = self._working[key] = begin(worklist, blocks, results.read(), now)
             keep_alive(working.ledger, worklist, blocks, now)
-            crew = self._keeper.look_after(key, worklist, blocks)
+            crew = working.crew = self._keeper.look_after(key, worklist, blocks)
             blocks = self._observed.blocks.of_list(key)  # with what was reported just now
             plan = reconcile(working, worklist, blocks, now, self._allowed(key))
         except KubernetesError:
@@ -162,9 +161,7 @@ class Controller:
         except TeamtaskError as error:
             self._refuse(key, worklist, blocks, error)
             return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else None
-        plan.worklist = with_workers(plan.worklist, worklist, crew, now)
-        plan.blocks = with_pods(plan.blocks, blocks, crew, now)
-        self._budget.spend(key, plan.writes, time.monotonic())
+        self._budget.spend(key, plan.writes + crew.writes, time.monotonic())
         self._carry_out(key, working, worklist, blocks, plan)
         return min((at for at in (plan.wake_seconds, crew.wake_seconds) if at is not None), default=None)
 

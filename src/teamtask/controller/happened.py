@@ -56,7 +56,17 @@ def _conditions(before: o.WorklistStatus, after: o.WorklistStatus) -> list[Event
         if is_true != was.get(kind, False) and word:
             message = condition.message or f"{after.progress} are done."
             events.append(Event(word, message, WARNING if kind in _BAD and is_true else NORMAL))
-    return events
+    return events + _workers(before, after)
+
+
+def _workers(before: o.WorklistStatus, after: o.WorklistStatus) -> list[Event]:
+    """Give why the pods of a list do not come, when the reason is another one than before."""
+    said, now = (
+        next((one for one in status.conditions if one.type == "WorkersReady"), None) for status in (before, after)
+    )
+    if now is None or now.status == "True" or (said is not None and said.reason == now.reason):
+        return []
+    return [Event(now.reason, now.message, WARNING)]
 
 
 def _accepted(status: o.WorklistStatus) -> o.Condition | None:

@@ -20,7 +20,7 @@ from teamtask.controller.manifests import (
 )  # fmt: skip
 from teamtask.controller.pod_outcome import UNFIT, failed, is_fit, trouble_of
 from teamtask.controller.pool_job import POOL, decide_job, missing_pods, own_job
-from teamtask.controller.worker_status import Crew, Trouble
+from teamtask.controller.working import Crew, Trouble
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
@@ -59,6 +59,7 @@ class _Memory(Struct):
     failures: int = 0
     wait_until: float = 0.0
     live: int = 0
+    writes: int = 0  # of this look
 
 
 class PodKeeper:
@@ -88,10 +89,11 @@ class PodKeeper:
         memory.asked = {name: at for name, at in memory.asked.items() if now - at < UNSEEN_SECONDS and name not in seen}
         if worklist.spec.workers is not None and len(worklist.metadata.name) > NAME_CHARACTERS_MAX:
             return Crew(trouble=("NameTooLong", LONG_NAME))
+        memory.writes = 0
         job_wake = self._keep_job(memory, worklist, jobs, now)
         steps = decide_pods(worklist, blocks, pods, memory.asked, now)
         self._keep_pods(memory, worklist, own, steps, now)
-        crew = Crew(count=steps.count, own=[block.metadata.name for block in own])
+        crew = Crew(count=steps.count, writes=memory.writes)
         self._see_troubles(crew, memory, worklist, steps, pods, own, jobs)
         due = [job_wake] if job_wake is not None else []
         if memory.wait_until > now:
@@ -119,7 +121,7 @@ class PodKeeper:
             name = block.metadata.name
             trouble = memory.trouble if name in steps.idle else troubles.get(f"{name}-{block.status.sequence}")
             if trouble is not None:
-                crew.without_pod[name] = trouble
+                crew.without_pod[block.metadata.uid] = trouble
 
     def _keep_job(
         self, memory: _Memory, worklist: o.Worklist, jobs: Iterable[w.Job], now: float
@@ -153,6 +155,7 @@ class PodKeeper:
         self, memory: _Memory, worklist: o.Worklist, own: list[o.Block], steps: Steps, now: float
     ) -> None:  # fmt: skip
         by_name = {block.metadata.name: block for block in own}
+        memory.writes += len(steps.reports) + len(steps.retired) + len(steps.ended_pods)
         self._report(by_name, steps.reports)
         self._together([partial(self._retire, by_name[name]) for name in steps.retired])
         pods_path = w.pods_path(worklist.metadata.namespace)
@@ -216,6 +219,7 @@ class PodKeeper:
         begun, size = 0, 1
         while begun < len(documents) and not refusals:
             some = documents[begun : begun + size]
+            memory.writes += len(some)
             self._together([partial(self._create_one, memory, path, one, now, refusals) for one in some])
             begun, size = begun + size, 2 * size
         if refusals:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamtask.kube import objects as o
+from teamtask.kube.workloads import is_owned_by
 
 PUT_OFF_SECONDS = 0.2  # what may not be written now is looked at again so soon
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
@@ -109,6 +110,7 @@ def _show(
     changed: list[tuple[int, o.Block, o.BlockStatus]] = []
     for block in blocks:
         slot = working.slots[block.metadata.uid]
+        slot.trouble = working.crew.without_pod.get(block.metadata.uid)
         status = block_status(working.ledger, uid, block, slot, now)
         if status != block.status:
             is_told = slot.generation == block.status.observed_generation
@@ -136,7 +138,8 @@ def _is_up_to_date(working: Working, block: o.Block) -> bool:
     """Tell whether the object shows what was written last, and meet a new one."""
     slot = working.slots.get(block.metadata.uid)
     if slot is None:
-        slot = Slot(block.status.sequence, block.status.observed_generation)
+        is_ours = is_owned_by(block.metadata, working.worklist.metadata.uid)
+        slot = Slot(block.status.sequence, block.status.observed_generation, is_ours=is_ours)
         working.slots[block.metadata.uid] = slot
     if block.status.sequence > slot.sequence:
         raise Overtaken

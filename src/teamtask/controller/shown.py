@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from teamtask.controller.manifests import selector
 from teamtask.controller.restored import ENDED, PHASES, fingerprint_of, is_scattered, lease_id
 from teamtask.kube import objects as o
 from teamtask.ledger.interval_set import IntervalSet
@@ -61,8 +62,8 @@ def worklist_status(working: Working, worklist: o.Worklist, now: float) -> o.Wor
         results=ledger.results,
         fold=wire_fold(ledger.fold),
         rerun_revision=working.rerun_revision,
-        worker_pods=before.worker_pods,
-        worker_selector=before.worker_selector,
+        worker_pods=working.crew.count,
+        worker_selector=selector(worklist) if worklist.spec.workers is not None else "",
         progress=f"{done}/{ledger.size}",
         rate=_rate(ledger),
         eta=_eta(ledger),
@@ -121,6 +122,10 @@ def _conditions(working: Working, worklist: o.Worklist, now: float) -> list[o.Co
         "Failed": failed.get(state, (False, "NotFailed", parked)),
         "Finished": (state in ENDED, "Finished" if state in ENDED else "ItemsLeft", ""),
     }
+    if worklist.spec.workers is not None:
+        crew = working.crew
+        reason, message = crew.trouble or ("Running" if crew.count else "NoneNeeded", "")
+        facts["WorkersReady"] = (crew.trouble is None, reason, message)
     return [
         _condition(kind, worklist.status.conditions, fact, worklist.metadata.generation, now)
         for kind, fact in facts.items()
@@ -214,9 +219,14 @@ def _with_work(worklist_uid: str, block: o.Block, slot: Slot, lease: Lease, now:
         one for one in assignments if lease.rest.stops[0] > one.index and one.index + one.size > lease.rest.starts[0]
     )
     fact = (True, slot.reason or "Assigned", slot.message or _WHY.get(slot.reason, ""))
+    if slot.trouble is not None:
+        fact = (False, *slot.trouble)
+    expires_at = rfc_3339(lease.expires)
+    if slot.is_ours and (slot.sequence, assignments) == (block.status.sequence, block.status.assignments):
+        expires_at = block.status.expires_at or expires_at  # it is renewed without a write
     return o.BlockStatus(
         phase="Ready",
-        ready="1/1",
+        ready="0/1" if slot.trouble is not None else "1/1",
         sequence=slot.sequence,
         worklist_uid=worklist_uid,
         observed_generation=slot.generation,
@@ -224,7 +234,7 @@ def _with_work(worklist_uid: str, block: o.Block, slot: Slot, lease: Lease, now:
         size=unfinished.size,
         attempt=lease.failures + 1,
         restarts=lease.restarts,
-        expires_at=rfc_3339(lease.expires),
+        expires_at=expires_at,
         assignments=assignments,
         conditions=[_condition("Ready", block.status.conditions, fact, block.metadata.generation, now)],
     )

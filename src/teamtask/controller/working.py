@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 SHORT_SECONDS = 5.0
 
+Trouble = tuple[str, str]  # a reason in one word, and a sentence
+
+
+class Crew(Struct):
+    """How the pods stand that the controller makes for a list."""
+
+    count: int = 0
+    trouble: Trouble | None = None  # why there are not as many as there are to be
+    without_pod: dict[str, Trouble] = field(default_factory=dict)  # the same of blocks that have work, by uid
+    writes: int = 0
+    wake_seconds: float | None = None
+
 
 class Slot(Struct):
     """What the controller knows of a block beyond the object, which may be older than what was written last."""
@@ -28,6 +40,8 @@ class Slot(Struct):
     reason: str = ""  # why it has no work, or what is wrong with its report
     asked_at: float | None = None  # since when it asks for work in vain
     message: str = ""  # in a sentence, where the reason alone does not say it
+    is_ours: bool = False  # the controller holds the block itself, for a pod of its own
+    trouble: Trouble | None = None  # why that pod does not run
 
 
 class Working(Struct):
@@ -38,6 +52,7 @@ class Working(Struct):
     written: o.WorklistStatus  # what the object says, as far as it is known here
     kept: KeptResults
     slots: dict[str, Slot] = field(default_factory=dict)
+    crew: Crew = field(default_factory=Crew)
     stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
     is_full: bool = False  # results wait that find no room
     writes_per_second: float = 0.0  # that the list may cause
