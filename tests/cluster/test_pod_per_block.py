@@ -199,7 +199,7 @@ def test_a_suspended_list_starts_no_pod_and_lets_those_end_that_run(cluster: Clu
     assert pods(cluster, "suspended") == []
     cluster.kubectl("patch", "worklist", "suspended", "--type=merge", "-p", '{"spec": {"suspend": false}}')
     cluster.kubectl("scale", "worklist", "suspended", "--replicas=4")
-    cluster.wait(lambda: len(running(cluster, "suspended")) == 4)
+    cluster.wait(lambda: len(pods(cluster, "suspended")) == 4)
     assert cluster.kubectl("get", "--raw", _scale_path(cluster, "suspended")).count('"replicas":4') == 2
     wait_for_end(cluster, "suspended", "Complete")
 

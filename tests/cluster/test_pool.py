@@ -47,14 +47,15 @@ def test_a_pool_works_a_list_to_its_end_and_goes(cluster: Cluster) -> None:
     cluster.kubectl("create", "rolebinding", "pool", "--clusterrole=teamtask-worker",
                     f"--serviceaccount={cluster.namespace}:default")  # fmt: skip
     cluster.create_list(
-        "pool", source={"kind": "range", "stop": 60}, block={"size": 1}, workers=workers(["python3", "-c", WORKER])
+        "pool", source={"kind": "range", "stop": 40}, block={"size": 1}, workers=workers(["python3", "-c", WORKER])
     )
     cluster.wait(lambda: cluster.status("worklist", "pool").get("completedItems", 0) > 0)
     cluster.kubectl("scale", "worklist", "pool", "--replicas=3")
     cluster.wait(lambda: job(cluster, "pool")["spec"]["parallelism"] == 3)
-    cluster.kubectl("wait", "--for=condition=Complete", "worklist/pool", "--timeout=20s")
-    cluster.kubectl("wait", "--for=condition=Complete", "job/pool", "--timeout=20s")
-    assert cluster.status("worklist", "pool")["completed"] == "0-59"
+    patient = ("--timeout=90s", "--request-timeout=100s")
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/pool", *patient)
+    cluster.kubectl("wait", "--for=condition=Complete", "job/pool", *patient)
+    assert cluster.status("worklist", "pool")["completed"] == "0-39"
     cluster.wait(lambda: cluster.status("worklist", "pool")["workerPods"] == 0)
     kept = json.loads(cluster.kubectl("get", "configmap", "pool-results", "-o", "json"))["data"]
     assert len({json.loads(row)["result"] for row in kept.values()}) >= 2, "several pods have worked"
