@@ -187,7 +187,8 @@ def test_the_server_is_else_that_of_this_user_on_this_machine(
     assert refused.value.status == 401
     client.close()
     assert client.connection._transport._headers["authorization"] == f"Bearer {token}"
-    assert "authorization" not in Client(server.url).connection._transport._headers  # it is not for servers that are named
+    named = Client(server.url).connection._transport
+    assert "authorization" not in named._headers, "it is not for servers that are named"
 
 
 def test_a_wrong_address_is_refused() -> None:

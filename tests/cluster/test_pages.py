@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 IMAGE_OF_THE_PAGE = "registry.example/teamtask:1"
+DEBIAN = "docker.io/library/debian:12-slim"  # what a page names; it is pulled where there is a registry
 
 
 def run_all_of(page: str) -> None:
@@ -34,7 +35,15 @@ def _path(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{cluster.program.parent}:{os.environ['PATH']}")
 
 
-@pytest.mark.parametrize("page", ["kubernetes.md", "kubernetes-workers.md"])
+@pytest.fixture
+def _debian(cluster: Cluster) -> None:
+    """Have the small Debian of the test cluster under the name that a page uses."""
+    if cluster and files.is_ours():
+        images.tag(images.BASE, DEBIAN)
+
+
+@pytest.mark.usefixtures("_debian")
+@pytest.mark.parametrize("page", ["kubernetes.md", "kubernetes-workers.md", "kubernetes-pods.md"])
 def test_the_commands_of_a_page_do_what_it_says(page: str) -> None:
     run_all_of(page)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FORBIDDEN, UNPROCESSABLE = 403, 422
 UNSEEN_SECONDS = 10.0  # so long what was created is taken to be there, though no watch has shown it
 BACKOFF_SECONDS = 1.0
-BACKOFF_MAX_SECONDS = 60.0
+BACKOFF_MAX_SECONDS = 30.0
 DOUBLINGS_MAX = 6
 QUOTA = "exceeded quota"
 LONG_NAME = (
@@ -162,7 +162,7 @@ class PodKeeper:
         ended = [pod.metadata for pod in steps.ended_pods]
         self._together([partial(self._delete, f"{pods_path}/{pod.name}", pod.uid) for pod in ended])
         if steps.count < memory.live and memory.trouble is not None:
-            memory.wait_until = 0.0  # one of ours has gone: there may be room
+            memory.wait_until, memory.failures = 0.0, 0  # one of ours has gone: there may be room now, or soon
         memory.live = steps.count
         if worklist.spec.workers is None or worklist.spec.workers.mode != POD_PER_BLOCK:
             return

@@ -52,7 +52,7 @@ FIELDS: dict[type, dict[str, str]] = {
     },
     o.WorklistStatus: {
         "observed_generation": "The generation of the spec that this is about.",
-        "conditions": "Accepted, Progressing, Throttled, Suspended, Complete, Failed and Finished.",
+        "conditions": "Accepted, WorkersReady, Progressing, Throttled, Suspended, Complete, Failed and Finished.",
         "phase": "One word for people; programs look at the conditions.",
         "size": "How many items the list has.",
         "fingerprint": "Of the first index and the source: with another one, indices would mean other items.",
