@@ -228,6 +228,31 @@ def test_a_template_that_the_api_server_refuses_is_said_and_works_when_it_is_men
     wait_for_end(cluster, "typo", "Complete")
 
 
+def test_names_that_are_taken_are_said_and_waited_for(cluster: Cluster) -> None:
+    taken = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "taken-0-1"},
+        "spec": {"schedulerName": "none", "containers": [{"name": "main", "image": "none"}]},
+    }  # fmt: skip
+    cluster.kubectl("create", "-f", "-", given=taken)
+    create(cluster, "taken", "true", ["a"])
+    cluster.kubectl("wait", "--for=condition=WorkersReady=False", "worklist/taken", "--timeout=20s")
+    told = condition(cluster.status("worklist", "taken"), "WorkersReady")
+    assert (told["reason"], told["message"]) == ("NameTaken", "There is another Pod taken-0-1.")
+    cluster.kubectl("delete", "pod", "taken-0-1")
+    wait_for_end(cluster, "taken", "Complete")
+
+
+def test_what_no_pod_can_be_given_is_said(cluster: Cluster) -> None:
+    long = "a" * 60
+    create(cluster, long, "true")
+    cluster.kubectl("wait", "--for=condition=WorkersReady=False", f"worklist/{long}", "--timeout=20s")
+    assert condition(cluster.status("worklist", long), "WorkersReady")["reason"] == "NameTooLong"
+    cluster.kubectl("delete", "worklist", long)
+    create(cluster, "unfit", "true", ["fits", "x" * 100_001], attempts=1)
+    status = wait_for_end(cluster, "unfit")
+    assert (status["completed"], status["parked"]) == ("0", "1")
+
+
 def test_an_image_that_is_not_there_is_said(cluster: Cluster) -> None:
     missing = workers("true", image="teamtask.io/nothing:1", imagePullPolicy="Never")
     cluster.create_list("image", source={"kind": "range", "stop": 2}, block={"size": 1}, workers=missing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from objects_in_memory import Objects
 
-from teamtask.controller.block_pods import Steps, decide_pods, keep_alive
+from teamtask.controller.block_pods import Steps, decide_pods, keep_alive, own_blocks
 from teamtask.controller.manifests import block_of, pod_of
 from teamtask.controller.reconcile import begin
 from teamtask.controller.working import Crew
@@ -75,7 +75,7 @@ class ObjectsAndPods(Objects):
         blocks = self._seen_blocks()
         if self.working is None:
             self.working = begin(self.worklist, blocks, self.results, self.now)
-        keep_alive(self.working.ledger, self.worklist, blocks, self.now)
+        keep_alive(self.working.ledger, own_blocks(self.worklist, blocks), self.now)
         pods = [pod for name, pod in self.pods.items() if name not in self.unseen]
         steps = decide_pods(self.worklist, blocks, pods, self.asked, self.now)
         todo = self._calls(steps)

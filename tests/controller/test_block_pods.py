@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pods_in_memory import ObjectsAndPods
 
 from teamtask.controller.block_pods import AT_ONCE_MAX, Steps, decide_pods
@@ -170,6 +171,21 @@ def test_what_has_a_deadline_is_not_waited_for() -> None:
     look(objects, 5)
     assert objects.worklist.status.phase == "Cancelled"
     assert (objects.blocks, objects.pods) == ({}, {})
+
+
+def test_a_list_that_is_being_deleted_gets_no_more_of_them() -> None:
+    objects = begun()
+    going = replace(objects.worklist, metadata=replace(objects.worklist.metadata, deletion_timestamp="now"))
+    steps = decide_pods(going, [], [], set(), objects.now)
+    assert (steps.blocks, steps.pods) == ([], [])
+
+
+def test_a_list_that_suspends_itself_for_its_parked_items_starts_no_pod() -> None:
+    objects = begun(attempts=1, maxParked=0)
+    objects.end("list-0-1", "Failed")
+    look(objects, 4)
+    assert objects.worklist.status.phase == "Suspended"
+    assert objects.live() == ["list-1-1"]
 
 
 def test_what_was_made_for_a_list_that_had_this_name_is_none_of_ours() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from teamtask.ledger.ledger import Ledger
 
 POD_PER_BLOCK = "PodPerBlock"
+SUSPENDED = "Suspended"
 CANCELLED = "Cancelled"  # what still runs is not waited for
 RENEWED_SHARE = 0.6  # leases are looked at twice in their length
 MOMENT_SECONDS = 0.001
@@ -46,13 +47,19 @@ class Steps(Struct):
 
 def own_blocks(worklist: o.Worklist, blocks: Iterable[o.Block]) -> list[o.Block]:
     """Give the blocks of a list that the controller holds itself, in the order of their numbers."""
-    own = [block for block in blocks if w.is_owned_by(block.metadata, worklist.metadata.uid)]
+    uid = worklist.metadata.uid
+    own = [block for block in blocks if block.metadata.owner_references and w.is_owned_by(block.metadata, uid)]
     return sorted(own, key=lambda block: (len(block.metadata.name), block.metadata.name))
 
 
 def is_finished(worklist: o.Worklist) -> bool:
     """Tell whether a list has no more work."""
     return worklist.status.completion_time is not None
+
+
+def is_suspended(worklist: o.Worklist) -> bool:
+    """Tell whether a list hands out nothing, because its owner says so or too many items are parked."""
+    return worklist.spec.suspend or worklist.status.phase == SUSPENDED
 
 
 def decide_pods(
@@ -85,12 +92,12 @@ def decide_pods(
     return steps
 
 
-def keep_alive(ledger: Ledger, worklist: o.Worklist, blocks: Iterable[o.Block], now: float) -> None:
+def keep_alive(ledger: Ledger, own: Iterable[o.Block], now: float) -> None:
     """Renew the leases of the controller's own blocks: it is there, and sees what becomes of their pods.
 
     A pod works one block, so a lease of several is cut to its first.
     """
-    for block in own_blocks(worklist, blocks):
+    for block in own:
         lease = ledger.leases.get(lease_id(block, block.status.sequence))
         if lease is None:
             continue
@@ -103,7 +110,8 @@ def keep_alive(ledger: Ledger, worklist: o.Worklist, blocks: Iterable[o.Block], 
 
 def _wanted(worklist: o.Worklist) -> int:
     workers = worklist.spec.workers
-    if workers is None or workers.mode != POD_PER_BLOCK or is_finished(worklist):
+    is_over = is_finished(worklist) or worklist.metadata.deletion_timestamp is not None
+    if workers is None or workers.mode != POD_PER_BLOCK or is_over:
         return 0
     return replicas_of(worklist)
 
@@ -155,7 +163,7 @@ def _decide_block(
         return
     has_none = current is None and _pod_name(block) not in coming
     report = _report(worklist, block, current, now)
-    if report is None and has_none and (is_excess or worklist.spec.suspend):
+    if report is None and has_none and (is_excess or is_suspended(worklist)):
         report = o.Report(block.status.sequence, "Released")
     if report is not None:
         steps.reports[name] = report
@@ -199,7 +207,7 @@ def _refusal(block: o.Block) -> str:
 def _new_blocks(worklist: o.Worklist, blocks: list[o.Block], own: list[o.Block], asked: Collection[str]) -> list[str]:
     """Name the blocks that are to be made: no more than there are items left, none while one waits for work."""
     status = worklist.status
-    if worklist.spec.suspend or any(_waits(worklist, block) for block in own):
+    if is_suspended(worklist) or any(_waits(worklist, block) for block in own):
         return []
     left = status.size - status.completed_items - status.parked_items
     taken = {block.metadata.name for block in blocks}

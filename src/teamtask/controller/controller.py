@@ -12,13 +12,13 @@ import msgspec
 import structlog
 
 from teamtask.controller.assigning import Allowed
-from teamtask.controller.block_pods import keep_alive
+from teamtask.controller.block_pods import keep_alive, own_blocks
 from teamtask.controller.event_writer import EventWriter
 from teamtask.controller.happened import happened, refused
 from teamtask.controller.metrics import ControllerMetrics
 from teamtask.controller.observed import ListKey, Observed
 from teamtask.controller.pod_keeper import PodKeeper
-from teamtask.controller.reconcile import Overtaken, begin, reconcile
+from teamtask.controller.reconcile import Overtaken, begin, check_source, reconcile
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
@@ -152,8 +152,10 @@ class Controller:
                 self._working.pop(key, None)
                 results = self._results[key] = ResultsMap(self._server, worklist)
                 working = self._working[key] = begin(worklist, blocks, results.read(), now)
-            keep_alive(working.ledger, worklist, blocks, now)
-            crew = working.crew = self._keeper.look_after(key, worklist, blocks)
+            check_source(working, worklist)
+            own = own_blocks(worklist, blocks)
+            keep_alive(working.ledger, own, now)
+            crew = working.crew = self._keeper.look_after(key, worklist, blocks, own)
             blocks = self._observed.blocks.of_list(key)  # with what was reported just now
             plan = reconcile(working, worklist, blocks, now, self._allowed(key))
         except KubernetesError:

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from msgspec import Struct, field
 
-from teamtask.controller.block_pods import POD_PER_BLOCK, Steps, decide_pods, own_blocks
+from teamtask.controller.block_pods import POD_PER_BLOCK, Steps, decide_pods
 from teamtask.controller.manifests import (
     NAME_CHARACTERS_MAX,
     block_of,
@@ -77,11 +77,13 @@ class PodKeeper:
         """Forget a list that is gone."""
         self._memories.pop(key, None)
 
-    def look_after(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block]) -> Crew:
-        """Carry out what is due for the workers of a list; give what is to be said of them."""
+    def look_after(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block], own: list[o.Block]) -> Crew:
+        """Carry out what is due for the workers of a list; give what is to be said of them.
+
+        `own` are those of its blocks that the controller holds itself. Raises KubernetesError.
+        """
         now = time.time()
         jobs, pods = self._observed.jobs.of_list(key), self._observed.pods.of_list(key)
-        own = own_blocks(worklist, blocks)
         if worklist.spec.workers is None and not (jobs or own):
             return Crew()
         memory = self._memories.setdefault(key, _Memory())
@@ -282,10 +284,11 @@ class PodKeeper:
                 self._have_trouble(memory, now, "NotAnswered", str(error)[: o.MESSAGE_CHARACTERS_MAX])
 
     def _report(self, by_name: dict[str, o.Block], reports: dict[str, o.Report]) -> None:
-        self._together([partial(self._report_one, by_name[name], report) for name, report in reports.items()])
+        self._together([partial(self._report_one, by_name, name, report) for name, report in reports.items()])
 
-    def _report_one(self, block: o.Block, report: o.Report) -> None:
+    def _report_one(self, by_name: dict[str, o.Block], name: str, report: o.Report) -> None:
         """Write a report whole: a merge patch would keep what the last one said."""
+        block = by_name[name]
         said = msgspec.to_builtins(report)
         metadata = {"resourceVersion": block.metadata.resource_version}
         path = f"{o.path('blocks', block.metadata.namespace)}/{block.metadata.name}"
@@ -295,14 +298,15 @@ class PodKeeper:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
         else:
+            by_name[name] = o.read_block(answer)
             self._observed.blocks.put(answer, answer=True)
 
     def _retire(self, block: o.Block) -> None:
-        """Delete a block that has said all; it is counted in the same look at its list."""
+        """Delete a block that has said all, if nothing is new; it is counted in the same look at its list."""
         path = f"{o.path('blocks', block.metadata.namespace)}/{block.metadata.name}"
-        body = {"preconditions": {"uid": block.metadata.uid}}
+        preconditions = {"uid": block.metadata.uid, "resourceVersion": block.metadata.resource_version}
         try:
-            answer = self._server.call("DELETE", path, body)
+            answer = self._server.call("DELETE", path, {"preconditions": preconditions})
         except KubernetesError as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise

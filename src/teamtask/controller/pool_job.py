@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from teamtask.controller.block_pods import is_finished
+from teamtask.controller.block_pods import is_finished, is_suspended
 from teamtask.controller.manifests import job_of, replicas_of, template_hash
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import seconds_of
@@ -39,11 +39,12 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSt
     """Decide for a list; its pods go when it is suspended and nothing is worked any more, or finished."""
     workers, job = worklist.spec.workers, own_job(worklist, jobs)
     wanted = workers is not None and workers.mode == POOL
+    is_going = worklist.metadata.deletion_timestamp is not None
     if job is None:
-        if not wanted or is_finished(worklist):
+        if is_going or not wanted or is_finished(worklist):
             return JobSteps()
-        return JobSteps(create=job_of(worklist, suspend=worklist.spec.suspend))
-    if job.metadata.deletion_timestamp is not None:
+        return JobSteps(create=job_of(worklist, suspend=is_suspended(worklist)))
+    if is_going or job.metadata.deletion_timestamp is not None:
         return JobSteps()
     if not wanted:
         return JobSteps(delete=job)
@@ -55,7 +56,7 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSt
         since = now - seconds_of(job.metadata.creation_timestamp) if job.metadata.creation_timestamp else AGAIN_SECONDS
         return JobSteps(delete=job) if since >= AGAIN_SECONDS else JobSteps(wake_seconds=AGAIN_SECONDS - since)
     # What is being worked goes on to its end, so the pods stay until then.
-    suspend = worklist.spec.suspend and (job.spec.suspend or not worklist.status.active_blocks)
+    suspend = is_suspended(worklist) and (job.spec.suspend or not worklist.status.active_blocks)
     return _changed(job, parallelism=replicas_of(worklist), suspend=suspend)
 
 

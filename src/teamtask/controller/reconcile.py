@@ -72,7 +72,7 @@ def reconcile(
     What has happened is written in any case; what is `allowed` bounds what is handed out anew and what is only told.
     """
     ledger = working.ledger
-    _check_source(working.worklist.spec, worklist.spec)
+    check_source(working, worklist)
     _follow_spec(working, worklist, now)
     plan = Plan(worklist.status)
     _rerun(working, worklist.spec, plan, now)
@@ -123,7 +123,9 @@ def _show(
         plan.blocks[block.metadata.name] = status
 
 
-def _check_source(before: o.WorklistSpec, now: o.WorklistSpec) -> None:
+def check_source(working: Working, worklist: o.Worklist) -> None:
+    """See that an index means what it has meant. Raises OtherSource."""
+    before, now = working.worklist.spec, worklist.spec
     if (before.source, before.start_index) != (now.source, now.start_index):
         raise OtherSource
 
