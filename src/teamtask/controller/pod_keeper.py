@@ -242,6 +242,7 @@ class PodKeeper:
             theirs = self._of_another(f"{path}/{name}", document["metadata"]["ownerReferences"][0]["uid"])
             if theirs:
                 refusals.append(KubernetesError(f"There is another {document['kind']} {name}.", CONFLICT))
+                return
         memory.asked[name] = now
 
     def _of_another(self, path: str, uid: str) -> bool:
