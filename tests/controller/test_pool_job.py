@@ -85,8 +85,9 @@ def test_workers_that_do_not_see_the_end_of_their_list_are_ended() -> None:
 
 
 def test_pods_that_a_job_does_not_have_are_told() -> None:
-    assert missing_pods(job(worklist(), active=3)) is None
-    told = missing_pods(job(worklist(), active=1, failed=2))
+    assert missing_pods(job(worklist(), active=3), NOW) is None
+    assert missing_pods(job(worklist(), active=1), NOW - 95) is None, "it has only just been made"
+    told = missing_pods(job(worklist(), active=1, failed=2), NOW)
     assert told is not None
     assert told[0] == "PodsMissing"
     assert "has 1 of 3 pods, 2 have failed" in told[1]

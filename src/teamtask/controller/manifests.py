@@ -96,8 +96,9 @@ def replicas_of(worklist: o.Worklist) -> int:
 
 
 def template_hash(worklist: o.Worklist) -> str:
-    """Tell one template from another."""
-    text = json.dumps(_template(worklist), sort_keys=True)
+    """Tell one template from another, and one mode."""
+    mode = worklist.spec.workers.mode if worklist.spec.workers is not None else ""
+    text = json.dumps([mode, _template(worklist)], sort_keys=True)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 

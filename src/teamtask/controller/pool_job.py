@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POOL = "Pool"
 LEAVE_SECONDS = 15.0  # so long after the end of the list its workers may take to see it
+BEGIN_SECONDS = 10.0  # a Job has so long to make its first pods before it is said that they are missing
 AGAIN_SECONDS = 30.0  # a Job that ended before its list is made anew so long after it was made
 
 
@@ -74,8 +75,10 @@ def _changed(job: w.Job, **wanted: int | bool) -> JobSteps:
     return JobSteps(patch={"spec": differs} if differs else None)
 
 
-def missing_pods(job: w.Job) -> tuple[str, str] | None:
+def missing_pods(job: w.Job, now: float) -> tuple[str, str] | None:
     """Give why a Job has fewer pods than it is to have, as a reason and a sentence, as far as the Job knows."""
+    if job.metadata.creation_timestamp and now - seconds_of(job.metadata.creation_timestamp) < BEGIN_SECONDS:
+        return None
     wanted, there = job.spec.parallelism, job.status.active
     if job.spec.suspend or job.has_ended or there >= wanted:
         return None
