@@ -128,3 +128,48 @@ def test_a_worker_writes_no_status_and_no_list(cluster: Cluster, workers: Any) -
     said = one("patch", "block", "own-2", "--subresource=status", "--type=merge", "-p", status)
     assert "is forbidden" in said
     one("delete", "block", "own-2")
+
+
+def test_a_list_that_names_its_workers_gives_work_to_them_alone(cluster: Cluster, workers: Any) -> None:
+    group = f"system:serviceaccounts:{cluster.namespace}"
+    for name, access in (
+        ("account", {"kind": "ServiceAccount", "name": "one"}),
+        ("group", {"kind": "Group", "name": group}),
+    ):
+        cluster.create_list(f"for-{name}", source={"kind": "range", "stop": 10}, block={"size": 5}, access=[access])
+    workers["two"]("create", "-f", "-", given=block("two-a", "for-account", user(cluster, "two")))
+    workers["one"]("create", "-f", "-", given=block("one-a", "for-account", user(cluster, "one")))
+    workers["two"]("create", "-f", "-", given=block("two-g", "for-group", user(cluster, "two")))
+    workers["one"]("create", "-f", "-", given=block("one-g", "for-group", user(cluster, "one"), holderGroups=[group]))
+    for name in ("one-a", "one-g"):
+        cluster.wait_for_assignment(name, 1)
+    for name in ("two-a", "two-g"):
+        assert cluster.status("block", name)["conditions"][0]["reason"] == "NotPermitted"
+    said = workers["two"](
+        "create", "-f", "-", given=block("no", "for-group", user(cluster, "two"), holderGroups=["root"])
+    )
+    assert "groups of the user who makes the block" in said
+    later = json.dumps({"spec": {"holderGroups": [group]}})
+    assert "keeps its list and its holder" in workers["two"]("patch", "block", "two-g", "--type=merge", "-p", later)
+
+
+def test_nobody_has_a_pod_made_by_giving_a_block_to_its_list(cluster: Cluster, workers: Any) -> None:
+    cluster.create_list("podless", source={"kind": "range", "stop": 10}, block={"size": 5})
+    uid = json.loads(cluster.kubectl("get", "worklist", "podless", "-o", "json"))["metadata"]["uid"]
+    owner = {
+        "apiVersion": "teamtask.io/v1alpha1",
+        "kind": "Worklist",
+        "name": "podless",
+        "uid": uid,
+        "controller": True,
+    }
+    metadata = {"name": "sly", "ownerReferences": [owner]}
+    said = workers["one"]("create", "-f", "-", given=block("sly", "podless", user(cluster, "one"), metadata=metadata))
+    assert "belongs to its Worklist is the controller's" in said
+
+
+def test_which_indices_a_list_works_is_said_once(cluster: Cluster) -> None:
+    cluster.create_list("few", source={"kind": "range", "stop": 10}, only="3-4")
+    change = json.dumps({"spec": {"only": "3-5"}})
+    said = cluster.kubectl("patch", "worklist", "few", "--type=merge", "-p", change, check=False)
+    assert "when a list is made" in said

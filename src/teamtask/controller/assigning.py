@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from teamtask.access import Action, ListAccess, Principal, may
 from teamtask.controller.restored import ENDED, EPOCH, is_scattered, key_of, lease_id
 from teamtask.controller.shown import has_vanished
 from teamtask.controller.working import decide
@@ -76,6 +77,9 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float, 
     if is_scattered(ledger) and not ledger.returned.pieces:
         slot.reason = "Throttled"
         return False
+    if not slot.is_ours and not _may_work(working.worklist.metadata.namespace, spec, block):
+        slot.reason = "NotPermitted"
+        return False
     if _at_limit(ledger, spec, block):
         slot.reason = "LimitReached"
         return False
@@ -94,6 +98,25 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float, 
     slot.reason, slot.asked_at = "", None
     slot.sequence += 1
     return True
+
+
+def _may_work(namespace: str, spec: o.WorklistSpec, block: o.Block) -> bool:
+    """Tell whether a list lets the holder of a block work; what he says of himself the API server has checked."""
+    if not spec.access:
+        return True
+    holder = Principal(f"user:{block.spec.holder}", frozenset(f"group:{group}" for group in block.spec.holder_groups))
+    workers = tuple(_access_name(subject, namespace) for subject in spec.access)
+    return may(holder, Action.WORK, ListAccess("", "", {"worker": workers}))
+
+
+def _access_name(subject: o.Subject, namespace: str) -> str:
+    match subject.kind:
+        case "Group":
+            return f"group:{subject.name}"
+        case "ServiceAccount":
+            return f"user:system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
+        case _:
+            return f"user:{subject.name}"
 
 
 def _at_limit(ledger: Ledger, spec: o.WorklistSpec, block: o.Block) -> bool:

@@ -25,6 +25,7 @@ ETA_DAYS_MAX = 9_999
 _TOO_MANY_RANGES = "What is done lies in too many ranges: nothing new is handed out until some of them merge."
 _WHY = {
     "LimitReached": "As many blocks are handed out as may be, of the list or of this holder.",
+    "NotPermitted": "The list names who may work on it (spec.access), and the holder is not one of them.",
     "NoWork": "Everything is handed out.",
     "Suspended": "The list is suspended.",
     "Throttled": "Nothing new is handed out for now: the condition Throttled of the list says why.",

@@ -13,6 +13,11 @@ FIELDS: dict[type, dict[str, str]] = {
     o.ResultsPlace: {
         "config_map": "The ConfigMap that keeps the results: the list's name and -results, if not given.",
     },
+    o.Subject: {
+        "kind": "User, Group or ServiceAccount.",
+        "name": "The name of the user, the group or the account.",
+        "namespace": "That of a ServiceAccount: the list's, if not given.",
+    },
     o.Rerun: {
         "revision": "A number larger than the last one: each is carried out once.",
         "ranges": "The indices that are to be worked again, as 0-99,200.",
@@ -35,6 +40,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "fold": "A summary of the work: count, sum, min, max, any, all, {top: k} or {histogram: [edges]}.",
         "stop_after_results": "With so many results the list is finished.",
         "results": "Where results are kept.",
+        "access": "Who may work on the list: all who may make blocks in the namespace, if nobody is named.",
         "only": "The indices to work, as 0-99,200, of which the others count as done; all, if not given.",
         "rerun": "Indices that are done and are to be worked again.",
         "workers": "Pods that the controller makes to work the list.",
@@ -96,6 +102,7 @@ FIELDS: dict[type, dict[str, str]] = {
     o.BlockSpec: {
         "list_ref": "The list that is to be worked on.",
         "holder": "The name of the user who holds the block.",
+        "holder_groups": "Groups of this user by which a list may let him work.",
         "holder_pod": "The pod that holds it.",
         "report": "What the holder says of the assignment in the status.",
     },

@@ -36,9 +36,14 @@ _SCALE = {
     }
 }
 _FIRST_STATUS = {"phase": o.PENDING, "ready": "0/1", "restarts": 0, "index": o.PENDING, "size": o.PENDING}
+_ONLY_STAYS = {
+    "rule": "self.only == oldSelf.only",
+    "message": "Which indices are worked is said when a list is made: make another one.",
+}
 _HOLDER_STAYS = {
     "rule": (
         "self.listRef == oldSelf.listRef && self.holder == oldSelf.holder"
+        " && self.holderGroups == oldSelf.holderGroups"
         " && has(self.holderPod) == has(oldSelf.holderPod)"
         " && (!has(self.holderPod) || self.holderPod == oldSelf.holderPod)"
     ),
@@ -51,6 +56,7 @@ def definitions() -> list[dict[str, Any]]:
     worklist = _schema(o.WorklistSpec, o.WorklistStatus, "A list that many hands work through in blocks.")
     block = _schema(o.BlockSpec, o.BlockStatus, "A claim: whoever wants work creates one, and is given a range.")
     block["properties"]["status"]["default"] = _FIRST_STATUS
+    worklist["properties"]["spec"]["x-kubernetes-validations"] = [_ONLY_STAYS]
     block["properties"]["spec"]["x-kubernetes-validations"] = [_HOLDER_STAYS]
     return [
         _definition("Worklist", "worklists", ["lists", "list"], worklist, _WORKLIST_COLUMNS, _SCALE),
@@ -137,8 +143,8 @@ def _value(annotation: Any, *, defaults: bool) -> dict[str, Any]:  # noqa: ANN40
         return _object(named[schema["$ref"]], defaults=defaults)
     if "$ref" in schema.get("items", {}):
         kind = named[schema["items"]["$ref"]]
-        keys = {"Condition": ["type"], "Assignment": ["index"], "ReportedResult": ["index"]}[kind.__name__]
-        listed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+        keys = {"Condition": ["type"], "Assignment": ["index"], "ReportedResult": ["index"]}.get(kind.__name__)
+        listed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys} if keys else {}
         return schema | {"items": _object(kind, defaults=defaults)} | listed
     assert not components, schema
     if "exclusiveMinimum" in schema:  # a flag beside the bound, in the OpenAPI that Kubernetes speaks

@@ -21,6 +21,7 @@ BLOCKS_MAX = 10_000  # of one list, handed out at once
 PENDING = "Pending"
 RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more nothing new is handed out
 MESSAGE_CHARACTERS_MAX = 1_024
+SUBJECTS_MAX = 100
 RESULTS_MAX = 1_000  # of one report
 
 Index = Annotated[int, Meta(ge=0, le=INDEX_MAX)]
@@ -46,6 +47,14 @@ class ResultsPlace(_Object, frozen=True):
     """Where results are kept."""
 
     config_map: Annotated[str, Meta(max_length=253)] = ""
+
+
+class Subject(_Object, frozen=True):
+    """Somebody, as in a RoleBinding."""
+
+    kind: Annotated[str, Meta(pattern="^(User|Group|ServiceAccount)$")]
+    name: Annotated[str, Meta(min_length=1, max_length=512)]
+    namespace: Annotated[str, Meta(max_length=63)] = ""
 
 
 class Rerun(_Object, frozen=True):
@@ -78,6 +87,7 @@ class WorklistSpec(_Object, frozen=True):
     fold: Any = None
     stop_after_results: Count | None = None
     results: ResultsPlace = ResultsPlace()
+    access: Annotated[list[Subject], Meta(max_length=SUBJECTS_MAX)] = []
     only: DoneText = ""
     rerun: Rerun | None = None
     workers: Workers | None = None
@@ -157,6 +167,7 @@ class BlockSpec(_Object, frozen=True):
 
     list_ref: ListReference
     holder: Annotated[str, Meta(max_length=512)] = ""
+    holder_groups: Annotated[list[Annotated[str, Meta(max_length=512)]], Meta(max_length=SUBJECTS_MAX)] = []
     holder_pod: Annotated[str, Meta(max_length=253)] | None = None
     report: Report | None = None
 

@@ -57,6 +57,17 @@ _RULES = (
         f"A block has the finalizer {o.FINALIZER} until the controller has counted what it reported.",
     ),
     (
+        "request.operation != 'CREATE' || object.spec.holderGroups.all(group, group in request.userInfo.groups)",
+        "spec.holderGroups are groups of the user who makes the block.",
+    ),
+    (
+        (
+            "request.operation == 'DELETE' || !has(object.metadata.ownerReferences)"
+            " || object.metadata.ownerReferences.all(owner, owner.kind != 'Worklist')"
+        ),
+        "A block that belongs to its Worklist is the controller's: it has a pod made for it.",
+    ),
+    (
         "request.operation != 'CREATE' || !has(object.spec.report)",
         "A new block has nothing to report.",
     ),

@@ -131,14 +131,17 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 
 def test_a_block_of_a_pod_has_its_name_and_goes_with_it() -> None:
-    identity = Identity("system:serviceaccount:ns:one", "pod-a", "uid-a", "ns")
+    identity = Identity("system:serviceaccount:ns:one", ("system:serviceaccounts",), "pod-a", "uid-a", "ns")
     document = block_document("ns", identity, "primes", "host/1")
     assert document["metadata"] == {
         "name": "pod-a",
         "finalizers": ["teamtask.io/uncounted"],
         "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "pod-a", "uid": "uid-a"}],
     }
-    assert document["spec"] == {"listRef": {"name": "primes"}, "holder": identity.user, "holderPod": "pod-a"}
+    assert document["spec"] == {
+        "listRef": {"name": "primes"}, "holder": identity.user, "holderGroups": ["system:serviceaccounts"],
+        "holderPod": "pod-a",
+    }  # fmt: skip
     elsewhere = block_document("other", identity, "primes", "host/1")
     assert "ownerReferences" not in elsewhere["metadata"], "an owner is of the same namespace"
 
@@ -147,7 +150,7 @@ def test_a_block_of_no_pod_is_named_after_list_and_worker() -> None:
     document = block_document("ns", Identity("admin"), "primes", "Host.example.org/1234")
     name = document["metadata"]["name"]
     assert name.startswith("primes-host-example-org-1234-")
-    assert document["spec"] == {"listRef": {"name": "primes"}, "holder": "admin"}
+    assert document["spec"] == {"listRef": {"name": "primes"}, "holder": "admin", "holderGroups": []}
     assert len(block_name("l" * 100, "w" * 100)) <= 63
     assert block_name("a", "___") != block_name("a", "___"), "no two have one name"
 

@@ -191,6 +191,7 @@ def block_document(namespace: str, identity: Identity, name: str, worker: str) -
     """Give the object to be created for a worker."""
     metadata: dict[str, Any] = {"name": block_name(name, worker), "finalizers": [o.FINALIZER]}
     spec: dict[str, Any] = {"listRef": {"name": name}, "holder": identity.user}
+    spec["holderGroups"] = list(identity.groups[: o.SUBJECTS_MAX])
     if identity.pod is not None:
         metadata["name"] = spec["holderPod"] = identity.pod
         if identity.pod_uid is not None and identity.pod_namespace == namespace:
