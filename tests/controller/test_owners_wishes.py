@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from objects_in_memory import Objects
 
 from teamtask.kube import objects as o
+from teamtask.ledger.errors import InvalidField
 from teamtask.ledger.invariants import check_invariants
 
 RANGE = {"kind": "range", "stop": 30}
@@ -103,3 +105,26 @@ def test_a_finished_list_goes_when_it_has_been_kept_long_enough() -> None:
     assert plan.wake_seconds is not None
     objects.now += plan.wake_seconds
     assert objects.reconcile().is_over
+
+
+def test_a_range_may_grow_while_it_is_worked_and_when_it_is_done_and_never_shrinks() -> None:
+    objects = Objects(source=RANGE, block={"size": 10})
+    work_all(objects)
+    for is_new_controller in (False, True):
+        stop = 50 if is_new_controller else 40
+        objects.change(source={"kind": "range", "stop": stop})
+        objects.working = None if is_new_controller else objects.working
+        objects.reconcile()
+        assert (objects.worklist.status.phase, objects.worklist.status.size) == ("Running", stop)
+        work_all(objects)
+        assert objects.worklist.status.completed == f"0-{stop - 1}"
+    for source in (RANGE, {"kind": "range", "stop": 60, "step": 2}, {"kind": "range", "stop": 60, "shuffle": 1}):
+        objects.change(source=source)
+        for working in (objects.working, None):
+            objects.working = working
+            with pytest.raises(InvalidField):
+                objects.reconcile()
+    objects.change(source={"kind": "range", "stop": 50})
+    objects.working = None
+    objects.reconcile()
+    assert objects.worklist.status.phase == "Complete"

@@ -9,19 +9,25 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from teamtask.controller.assigning import UNLIMITED, Allowed, assign_all
 from teamtask.controller.kept_results import KeptResults
 from teamtask.controller.restored import (
     ENDED,
-    OtherSource,
+    check_same_items,
+    fingerprint_of,
     restored_ledger,
     rules_of,
+    size_of,
 )  # fmt: skip
 from teamtask.controller.shown import block_status, worklist_status
 from teamtask.controller.taken import take_report
 from teamtask.controller.working import Plan, Slot, Working, decide
+from teamtask.kube.workloads import is_owned_by
 from teamtask.ledger.commands import (
     ChangeRules,
+    Grow,
     MoveList,
     RerunDone,
     Sweep,
@@ -36,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from teamtask.kube import objects as o
-from teamtask.kube.workloads import is_owned_by
 
 PUT_OFF_SECONDS = 0.2  # what may not be written now is looked at again so soon
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
@@ -53,6 +58,8 @@ def begin(worklist: o.Worklist, blocks: list[o.Block], results: Mapping[str, str
     """
     kept = KeptResults(results)
     ledger = restored_ledger(worklist, in_order(blocks), now)
+    if (size := size_of(worklist.spec)) > ledger.size:
+        decide(ledger, Grow(size), now)
     stale = kept.outside(ledger.done)
     kept.drop(stale)
     revision = worklist.status.rerun_revision
@@ -127,7 +134,7 @@ def check_source(working: Working, worklist: o.Worklist) -> None:
     """See that an index means what it has meant. Raises OtherSource."""
     before, now = working.worklist.spec, worklist.spec
     if (before.source, before.start_index) != (now.source, now.start_index):
-        raise OtherSource
+        check_same_items(replace(worklist.status, fingerprint=fingerprint_of(before), size=working.ledger.size), now)
 
 
 def is_past_deadline(worklist: o.Worklist, now: float) -> bool:
@@ -153,6 +160,9 @@ def _follow_spec(working: Working, worklist: o.Worklist, now: float) -> None:
     rules = rules_of(spec)
     if rules != ledger.rules:
         decide(ledger, ChangeRules(rules), now)
+    if working.worklist.spec.source != spec.source:
+        working.worklist = worklist
+        decide(ledger, Grow(size_of(spec)), now)
     if is_past_deadline(worklist, now):
         if ledger.state not in ENDED:
             decide(ledger, MoveList(Move.CANCEL), now)

@@ -37,9 +37,9 @@ PHASES = {state: phase for phase, state in _STATES.items()} | {ListState.RUNNING
 
 
 class OtherSource(InvalidField):
-    """The source and the first index of a list stay as they were: what is done is known by its index."""
+    """The source and the first index of a list stay as they were, but that a range may grow."""
 
-    hint = "Put them back, and make another Worklist for other items."
+    hint = "What is done is known by its index. Put them back, and make another Worklist for other items."
 
 
 def rules_of(spec: o.WorklistSpec) -> Rules:
@@ -54,9 +54,11 @@ def rules_of(spec: o.WorklistSpec) -> Rules:
         items_per_second=spec.items_per_second,
         parked=spec.max_parked,
     )
+    growable = spec.source.get("kind") == "range" and "shuffle" not in spec.source
     return Rules(
-        block, spec.lease_seconds, limits, spec.attempts, fold=spec.fold, stop_after_results=spec.stop_after_results
-    )
+        block, spec.lease_seconds, limits, spec.attempts, fold=spec.fold, stop_after_results=spec.stop_after_results,
+        growable=growable,
+    )  # fmt: skip
 
 
 def source_of(spec: o.WorklistSpec) -> Source[Any]:
@@ -75,8 +77,13 @@ def size_of(spec: o.WorklistSpec) -> int:
 
 def fingerprint_of(spec: o.WorklistSpec) -> str:
     """Give what stays the same as long as every index means the same item."""
-    source = source_of(spec)
-    return f"{spec.start_index}+{source.size}:{source.fingerprint}"
+    return f"{spec.start_index}:{source_of(spec).fingerprint}"
+
+
+def check_same_items(status: o.WorklistStatus, spec: o.WorklistSpec) -> None:
+    """See that every index means what it has meant to those who worked it. Raises OtherSource."""
+    if status.fingerprint and (status.fingerprint != fingerprint_of(spec) or size_of(spec) < status.size):
+        raise OtherSource
 
 
 def lease_id(block: o.Block, sequence: int) -> str:
@@ -100,15 +107,14 @@ def ranges_max(ledger: Ledger) -> int:
 
 
 def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float) -> Ledger:
-    """Give the ledger; every lease has one whole length from `now`, for nobody may have looked for a while.
+    """Give the ledger, as large as the list was known to be.
 
-    What was handed out and is neither done, parked nor held by a block has come back. Raises a TeamtaskError for a
-    spec that cannot be worked.
+    Every lease has one whole length from `now`, for nobody may have looked for a while. What was handed out and is
+    neither done, parked nor held by a block has come back. Raises a TeamtaskError for a spec that cannot be worked.
     """
     spec, status = worklist.spec, worklist.status
-    if status.fingerprint and status.fingerprint != fingerprint_of(spec):
-        raise OtherSource
-    start, size = spec.start_index, size_of(spec)
+    check_same_items(status, spec)
+    start, size = spec.start_index, status.size or size_of(spec)
     state = _STATES.get(status.phase, ListState.RUNNING)
     ledger = Ledger(Created(rules_of(spec), start, size, state, now, EPOCH))
     ledger.frontier = max(start, status.frontier)
