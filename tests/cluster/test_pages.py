@@ -15,7 +15,7 @@ from run_page import run_page
 if TYPE_CHECKING:
     from conftest import Cluster
 
-HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+DOCS = Path(__file__).parents[2] / "docs"
 IMAGE_OF_THE_PAGE = "registry.example/teamtask:1"
 DEBIAN = "docker.io/library/debian:12-slim"  # what a page names; it is pulled where there is a registry
 
@@ -24,7 +24,7 @@ def run_all_of(page: str) -> None:
     """Run a page, of which nothing may be left out."""
     out = io.StringIO()
     try:
-        run_page(HOWTO / page, out)
+        run_page(DOCS / page, out)
     finally:
         print(out.getvalue())
     assert "this machine cannot" not in out.getvalue(), "all of it was run"
@@ -43,7 +43,9 @@ def _debian(cluster: Cluster) -> None:
 
 
 @pytest.mark.usefixtures("_debian")
-@pytest.mark.parametrize("page", ["kubernetes.md", "kubernetes-workers.md", "kubernetes-pods.md"])
+@pytest.mark.parametrize(
+    "page", ["tutorial/kubernetes.md", "howto/kubernetes.md", "howto/kubernetes-workers.md", "howto/kubernetes-pods.md"]
+)
 def test_the_commands_of_a_page_do_what_it_says(page: str) -> None:
     run_all_of(page)
 
@@ -55,6 +57,6 @@ def test_the_page_on_containers_does_what_it_says(
     images.tag(image, IMAGE_OF_THE_PAGE)
     monkeypatch.setenv("HAS_IMAGE", "1")
     try:
-        run_all_of("containers.md")
+        run_all_of("howto/containers.md")
     finally:
         cluster.kubectl("delete", "namespace", "lists", "--ignore-not-found", "--wait=false")
