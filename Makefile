@@ -54,6 +54,11 @@ format: .venv/installed-dev ## format the code and mend what ruff can mend
 bench: .venv/installed-bench ## measure, beside the peers that this machine has
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: bench-cluster
+bench-cluster: .venv/installed-dev ## the same on a cluster, beside Indexed Jobs; writes the page on it
+	@exported=$$($(BIN)/python tests/cluster/cluster.py up) && eval "$$exported" && \
+		$(BIN)/python benchmarks/on_cluster --report docs/reference/kubernetes-benchmarks.md $(ARGS)
+
 .PHONY: fuzz
 fuzz: .venv/installed-dev .venv/installed-fuzz ## give parsers and a server anything; ARGS="--seconds 3600" does it longer
 	@$(BIN)/python tests/fuzz/fuzz_parsers.py $(ARGS)

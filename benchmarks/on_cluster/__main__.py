@@ -1,6 +1,6 @@
 """What lists cost on a Kubernetes cluster, the one that KUBECONFIG names; `make bench-cluster` brings one up for it.
 
-    python benchmarks/on_cluster [part ...]
+    python benchmarks/on_cluster [--report FILE] [part ...]
 
 Parts: jobs (items of size one by an Indexed Job, a pod for each block and a pool of workers), exchanges (workers that
 only report), held (many blocks held at once), failover. The aims are those of the design: 30 times the Indexed Job's
@@ -11,6 +11,7 @@ most 0.5 writes a block at four blocks an assignment, 10,000 blocks in 100 MiB, 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import secrets
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +35,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB = 1 << 20
-PARTS = ("jobs", "exchanges", "held", "failover")
+TITLES = {
+    "jobs": "A command for each item: a Job, a pod for each block, a pool",
+    "exchanges": "Workers that report at once",
+    "held": "Many blocks held",
+    "failover": "The leader is killed",
+}
+BEGINNING = """<!-- written by make bench-cluster; do not edit -->
+
+# Benchmarks on Kubernetes
+
+`make bench-cluster` measures this on the cluster of `KUBECONFIG`, or on the one of the tests (one node, Kubernetes
+1.34), where API server, etcd, kubelet, pods, controller and simulated workers share the machine; and writes this page.
+The write budget is that of `teamtask controller` without options, where nothing else is said.
+"""
 BASE = "teamtask.io/base:1"
 JOB_ITEMS, POD_ITEMS, POOL_ITEMS, POOL_PODS, PARALLEL = 60, 60, 20_000, 4, 10
 EXCHANGE_SECONDS = 30.0
@@ -185,12 +201,13 @@ def exchanges(bench: Bench) -> None:
     """Print what workers that only report come to within the default write budget."""
     print(f"blocks of one item, reported at once, {EXCHANGE_SECONDS:g} s each; budget: 50 writes/s a list")
     titles = f"{'blocks/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'writes/block':>14}{'CPU s/1,000 blocks':>20}"
-    print(f"{'':14}{titles}{'GET p99 ms':>12}")
-    for workers in (1, 4, 20, 300):
+    print(f"{'':23}{titles}{'GET p99 ms':>12}")
+    for workers, work_seconds in ((1, 0.0), (4, 0.0), (8, 0.5), (20, 0.0), (300, 0.0)):
         controller = Controller(bench.namespace)
         name = f"exchanges-{workers}"
+        busy = f", {work_seconds:g} s each" if work_seconds else ""
         bench.create_list(name, source={"kind": "range", "stop": 10**9}, block={"size": 1})
-        holders = Holders(bench.server, bench.namespace, name)
+        holders = Holders(bench.server, bench.namespace, name, work_seconds=work_seconds)
         holders.create(f"{name}-{number}" for number in range(workers))
         time.sleep(2)
         others: list[float] = []
@@ -209,13 +226,13 @@ def exchanges(bench: Bench) -> None:
         ours = len(some) + seconds / 0.1 * min(1.0, len(some) / seconds * 0.1)
         latencies = [one.seconds for one in some if one.seconds is not None]
         print(
-            f"{workers:>4} workers  {blocks / seconds:>10.1f}{percentile(latencies, 0.5):>9.0f}"
+            f"{f'{workers} workers{busy}':<23}{blocks / seconds:>10.1f}{percentile(latencies, 0.5):>9.0f}"
             f"{percentile(latencies, 0.99):>9.0f}{(theirs + ours) / max(1, blocks):>14.2f}"
             f"{1000 * cpu / max(1, blocks):>20.2f}{percentile(others, 0.99):>12.0f}"
         )
         size = len(json.dumps(bench.server.call("GET", f"{o.path('worklists', bench.namespace)}/{name}")))
         throttled = next(c for c in bench.worklist(name).status.conditions if c.type == "Throttled")
-        print(f"              the Worklist has {size:,} bytes; Throttled is {throttled.status}: {throttled.message}")
+        print(f"  the Worklist has {size:,} bytes; Throttled: {throttled.status} {throttled.message}")
         holders.stop()
         bench.delete_list(name)
         controller.close()
@@ -275,18 +292,35 @@ RUN: dict[str, Callable[[Bench], None]] = {
 }  # fmt: skip
 
 
+class Tee(io.StringIO):
+    """Keeps what is printed, and shows it."""
+
+    def write(self, text: str) -> int:
+        """Keep and show."""
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
 def main() -> None:
-    """Run the parts, and write the page."""
+    """Run the parts, and write the page if one is named."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(RUN))
+    parser.add_argument("--report", type=Path)
     options = parser.parse_args()
-    bench = Bench()
+    if unknown := set(options.parts) - set(RUN):
+        parser.error(f"There is no part {', '.join(unknown)}; there are {', '.join(RUN)}.")
+    bench, page = Bench(), [BEGINNING, f"{os.cpu_count()} CPUs, {datetime.now(UTC):%Y-%m-%d}.\n"]
     try:
-        for part in options.parts or PARTS:
-            print(f"== {part}", flush=True)
-            RUN[part](bench)
+        for part in options.parts or RUN:
+            print(f"== {TITLES[part]}", flush=True)
+            with redirect_stdout(Tee()) as told:
+                RUN[part](bench)
+            page.append(f"## {TITLES[part]}\n\n```text\n{told.getvalue().rstrip()}\n```\n")
     finally:
         bench.close()
+    if options.report is not None:
+        options.report.write_text("\n".join(page))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`Holders`: workers of one list that hold a Block each and report it done as soon as they have work.
+"""`Holders`: workers of one list that hold a Block each and report it done as soon as they have work, or a while later.
 
 No item is worked. They share one watch and a few writers, so what is measured is the controller and the API server, as
 far as it can be on a machine that they all share.
@@ -35,10 +35,16 @@ class Assigned(NamedTuple):
 class Holders:
     """Runs from its making to `stop`."""
 
-    def __init__(self, server: ApiServer, namespace: str, worklist: str, *, reports: bool = True) -> None:
-        """Begin without blocks; without `reports` they only hold what they are given."""
+    def __init__(
+        self, server: ApiServer, namespace: str, worklist: str, *, reports: bool = True, work_seconds: float = 0.0
+    ) -> None:
+        """Begin without blocks; without `reports` they only hold what they are given.
+
+        With `work_seconds` there are to be no more of them than WRITERS.
+        """
         self._server, self._namespace, self._worklist, self._reports = server, namespace, worklist, reports
         self._path = o.path("blocks", namespace)
+        self._work_seconds = work_seconds
         self._told_at: dict[str, float] = {}
         self._sequence: dict[str, int] = {}
         self._due: queue.SimpleQueue[tuple[str, int] | None] = queue.SimpleQueue()
@@ -102,6 +108,7 @@ class Holders:
     def _write(self) -> None:
         while (due := self._due.get()) is not None and not self._stopping.is_set():
             name, sequence = due
+            time.sleep(self._work_seconds)
             self._told_at[name] = time.perf_counter()
             body = {"spec": {"report": {"sequence": sequence, "state": "Completed"}}}
             try:
