@@ -68,39 +68,67 @@ def test_whoever_comes_second_with_an_index_changes_nothing_of_its_result() -> N
 def test_without_room_for_results_nothing_is_lost_and_nothing_new_is_handed_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept_results, "RESULTS_BYTES_MAX", 200)
+    monkeypatch.setattr(kept_results, "RESULTS_BYTES_MAX", 500)
     objects = Objects(source={"kind": "range", "stop": 100}, block={"size": 10}, leaseSeconds=60)
+    objects.create("first")
+    objects.reconcile()
+    objects.report("first", "Completed", results=[result(0, "x" * 300)])
+    objects.reconcile()
+    objects.delete("first")
+    objects.report("first", "Released")
+    objects.reconcile()
     objects.create("me")
     objects.create("other")
     objects.reconcile()
-    objects.report("me", "Completed", results=[result(0, "x" * 300)])
+    assert [objects.blocks[name].status.index for name in ("me", "other")] == [10, 20]
+    objects.report("me", "Completed", results=[result(10, "x" * 300)])
     for _ in range(5):
         objects.reconcile()
         objects.now += 20
     status = objects.worklist.status
-    assert (status.completed, condition(status, "Throttled")) == ("", ("True", "ResultsFull"))
+    assert (status.completed, condition(status, "Throttled")) == ("0-9", ("True", "ResultsFull"))
     assert condition(objects.blocks["me"].status, "Ready") == ("True", "ResultsFull")
-    objects.report("other", "Completed", results=[result(10, "y")])
+    objects.report("other", "Completed", results=[result(20, "y")])
     objects.reconcile()
     assert condition(objects.blocks["other"].status, "Ready") == ("False", "ResultsFull")
     objects.change(results=o.ResultsPlace("more"))
     objects.working, objects.results = None, {}
     objects.reconcile()
-    objects.report("me", "Completed", results=[result(0, "x")])
-    objects.reconcile()
-    assert objects.worklist.status.completed == "0-19"
+    assert objects.worklist.status.completed == "0-29"
     assert condition(objects.worklist.status, "Throttled") == ("False", "NotThrottled")
-    assert objects.blocks["me"].status.sequence == 2
+    assert objects.blocks["me"].status.phase == "Ready"
 
 
 def test_a_block_whose_results_find_no_room_does_not_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_results, "RESULTS_BYTES_MAX", 200)
-    objects = Objects(source=LINES, block={"size": 4})
+    monkeypatch.setattr(kept_results, "RESULTS_BYTES_MAX", 500)
+    objects = Objects(source=LINES, block={"size": 2})
     objects.create("me")
     objects.reconcile()
-    objects.report("me", "Completed", results=[result(0, "x" * 300)])
+    for index in (0, 2):
+        objects.report("me", "Completed", results=[result(index, "x" * 300)])
+        objects.reconcile()
     objects.delete("me")
     assert objects.reconcile().counted == []
+
+
+def test_results_that_could_never_be_kept_are_refused_and_the_list_goes_on() -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    many = [result(index, "x" * 200_000) for index in range(6)]
+    for results, said in (([result(0, "x" * 600_000)], "larger"), ([result(0, deep)], "nested"), (many, "several")):
+        objects = Objects(source={"kind": "range", "stop": 20}, block={"size": 10})
+        for name in ("me", "other"):
+            objects.create(name)
+        objects.reconcile()
+        objects.report("me", "Completed", results=results)
+        objects.report("other", "Completed")
+        objects.reconcile()
+        ready = objects.blocks["me"].status.conditions[0]
+        assert (ready.reason, said in ready.message) == ("ReportRefused", True)
+        assert (objects.worklist.status.completed, objects.results) == ("10-19", {})
+        objects.delete("me")
+        assert objects.reconcile().counted == ["me"]
 
 
 def test_a_fold_counts_once_with_the_end_of_an_assignment() -> None:

@@ -30,6 +30,15 @@ def test_what_workers_wrote_is_paid_back_before_anything_is_handed_out() -> None
     assert budget.of_list("a", 2.5) == pytest.approx(5.0)
 
 
+def test_a_list_that_writes_without_end_leaves_the_others_theirs() -> None:
+    budget: WriteBudget[str] = WriteBudget(50.0, 200.0, 0.0)
+    for tenth in range(100):
+        budget.spend("loud", 200.0, tenth / 10)
+    assert budget.of_list("loud", 10.0) < 0
+    assert budget.of_list("quiet", 10.0) == pytest.approx(50.0)
+    assert budget.of_list("loud", 14.0) > 0, "the debt has a bottom"
+
+
 def test_a_slow_api_server_halves_the_rate_and_it_comes_back_slowly() -> None:
     budget: WriteBudget[str] = WriteBudget(50.0, 200.0, 0.0)
     for now in (10.0, 10.1, 10.2):

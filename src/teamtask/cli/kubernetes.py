@@ -12,7 +12,7 @@ import click
 
 from teamtask.cli.output import say
 from teamtask.cli.run_options import BindType
-from teamtask.controller.write_budget import LIST_WRITES_PER_SECOND, WRITES_PER_SECOND
+from teamtask.controller.write_budget import LIST_WRITES_PER_SECOND, RATE_MIN, WRITES_PER_SECOND
 from teamtask.settings import LOG_FORMAT, LOG_LEVEL
 from teamtask.telemetry import FORMATS, LEVELS, set_up_logs
 
@@ -56,7 +56,7 @@ def crds() -> None:
 @click.option(
     "--writes-per-second",
     metavar="N",
-    type=click.FloatRange(1, 10_000),
+    type=click.FloatRange(RATE_MIN, 10_000),
     default=WRITES_PER_SECOND,
     show_default=True,
     help="What all lists together may cost the API server, the workers' reports included.",
@@ -64,7 +64,7 @@ def crds() -> None:
 @click.option(
     "--list-writes-per-second",
     metavar="N",
-    type=click.FloatRange(1, 10_000),
+    type=click.FloatRange(RATE_MIN, 10_000),
     default=LIST_WRITES_PER_SECOND,
     show_default=True,
     help="The same for one list: blocks are made larger, or several are handed out at once, to stay within it.",

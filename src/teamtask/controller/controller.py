@@ -22,6 +22,7 @@ from teamtask.controller.reconcile import Overtaken, begin, check_source, reconc
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
 from teamtask.controller.shown import refused_status, unlisted_status
+from teamtask.controller.told import is_reported
 from teamtask.controller.write_budget import SLOW_SECONDS, WriteBudget
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 WRITERS = 8  # calls to the API server at once
 PASS_SECONDS = 0.02  # a pass waits so long for more to happen, and writes it all at once
 LIST_PASS_SECONDS = 0.1  # a list is looked at no sooner than this after the last time
+ROUND_SECONDS = 5.0  # while writes go on, so often the controller is seen to be alive
 EVENTS_SECONDS = 2.0  # the end waits so long for what is to be told
 RETRY_SECONDS = 1.0  # after a write that failed
 
@@ -113,6 +115,9 @@ class Controller:
             for key in sorted(due, key=lambda key: self._looked_at.get(key, 0.0)):  # the writes go round
                 if self._leadership.is_lost:
                     raise LeadershipLost
+                if self._stopping.is_set():
+                    break
+                self.metrics.came_round()
                 early = self._looked_at.get(key, 0.0) + LIST_PASS_SECONDS - time.monotonic()
                 if early > 0:
                     self._observed.look_again(key, early)
@@ -215,13 +220,14 @@ class Controller:
                 working.written = written
         if working is not None:
             return
-        gone = [block for block in blocks if block.metadata.deletion_timestamp is not None]
+        gone = [block for block in blocks if block.metadata.deletion_timestamp is not None and not is_reported(block)]
         self._all([partial(self._let_go, block) for block in gone])
 
     def _all(self, writes: Sequence[Callable[[], None]]) -> None:
         """Carry out all of these, several at once, then raise what went wrong with the first that failed."""
         started = [self._writers.submit(write) for write in writes]
-        wait(started)
+        while wait(started, ROUND_SECONDS).not_done:
+            self.metrics.came_round()
         for one in started:
             one.result()
 
@@ -283,7 +289,8 @@ class Controller:
     def _close(self, block: o.Block) -> None:
         """Close a block of a list that is gone: there is nothing left to count."""
         if block.metadata.deletion_timestamp is not None:
-            self._let_go(block)
+            if o.FINALIZER in block.metadata.finalizers:
+                self._let_go(block)
             return
         status = unlisted_status(block, time.time())
         if status != block.status:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from teamtask.kube import objects as o
-from teamtask.kube.api_server import KubernetesError
 from teamtask.wire.dates import rfc_3339
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class EventWriter:
             namespace, document = next_one
             try:
                 self._server.call("POST", f"/api/v1/namespaces/{namespace}/events", document)
-            except KubernetesError as error:
+            except Exception as error:  # noqa: BLE001 - this thread must not end
                 _log.warning("an event was not taken", reason=document["reason"], error=str(error))
             time.sleep(1 / EVENTS_PER_SECOND)
 

@@ -41,7 +41,7 @@ class Cache(Generic[_Kind]):
         """Take an object, unless a newer one is there; what a write was answered with only if it is there still."""
         try:
             new = self._read(document)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, RecursionError) as error:
             unread = _key_of(document)
             _log.warning("an object cannot be read", object="/".join(unread), error=str(error))
             with self._lock:

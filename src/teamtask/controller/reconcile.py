@@ -24,6 +24,7 @@ from teamtask.controller.restored import (
 from teamtask.controller.shown import block_status, worklist_status
 from teamtask.controller.taken import take_report
 from teamtask.controller.working import Plan, Slot, Working, decide
+from teamtask.kube.objects import FINALIZER
 from teamtask.kube.workloads import is_owned_by
 from teamtask.ledger.commands import (
     ChangeRules,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from teamtask.kube import objects as o
 
 PUT_OFF_SECONDS = 0.2  # what may not be written now is looked at again so soon
+COUNTED_MAX = 200  # blocks that are let go in a pass
 TOKENS_SECONDS = 0.5  # under `itemsPerSecond` those who wait are looked at so often
 
 
@@ -93,7 +95,9 @@ def reconcile(
     decide(ledger, Sweep(), now)  # last: a block whose report is in hand is alive
     gone = [block for block in known if block.metadata.deletion_timestamp is not None]
     there = [block for block in known if block.metadata.deletion_timestamp is None]
-    plan.counted = [block.metadata.name for block in gone if not _has_news(working, block)]
+    held = [block for block in gone if FINALIZER in block.metadata.finalizers]
+    plan.counted = [block.metadata.name for block in held if not _has_news(working, block)][:COUNTED_MAX]
+    plan.put_off += len(held) - len(plan.counted)
     plan.writes += len(plan.counted) + 1  # with that of the list
     assigned = assign_all(working, worklist.spec, there, plan, now, allowed)
     _show(working, there, assigned, plan, now, allowed)

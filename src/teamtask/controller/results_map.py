@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from teamtask.kube import objects as o
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from teamtask.kube.api_server import ApiServer
 
 LABEL = f"{o.GROUP}/worklist"
+LABEL_CHARACTERS_MAX = 63
+
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class ResultsElsewhere(TeamtaskError):
@@ -27,10 +32,12 @@ class ResultsMap:
     """The ConfigMap of one list."""
 
     def __init__(self, server: ApiServer, worklist: o.Worklist) -> None:
-        """Begin; nothing is asked yet."""
+        """Begin; nothing is asked yet. Raises ResultsElsewhere for what is no name."""
         self._server = server
         self._worklist = worklist.metadata
         self.name = worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
+        if not _NAME.fullmatch(self.name):
+            raise ResultsElsewhere(f"{self.name!r:.80} is no name of a ConfigMap.")
         self._maps = f"/api/v1/namespaces/{worklist.metadata.namespace}/configmaps"
         self._uid: str | None = None
 
@@ -43,7 +50,7 @@ class ResultsMap:
                 raise
             return {}
         owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", [])]
-        if self._worklist.uid not in owners:
+        if found.get("kind") != "ConfigMap" or self._worklist.uid not in owners:
             raise ResultsElsewhere(f"There is a ConfigMap {self.name} already, and it is not of this list.")
         self._uid = found["metadata"]["uid"]
         return dict(found.get("data") or {})
@@ -58,7 +65,8 @@ class ResultsMap:
         owner = {
             "apiVersion": o.API_VERSION, "kind": "Worklist", "name": self._worklist.name, "uid": self._worklist.uid,
         }  # fmt: skip
-        metadata = {"name": self.name, "labels": {LABEL: self._worklist.name}, "ownerReferences": [owner]}
+        labels = {LABEL: self._worklist.name} if len(self._worklist.name) <= LABEL_CHARACTERS_MAX else {}
+        metadata = {"name": self.name, "labels": labels, "ownerReferences": [owner]}
         made = self._server.call("POST", self._maps, {"metadata": metadata, "data": data})
         self._uid = made["metadata"]["uid"]
 

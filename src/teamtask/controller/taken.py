@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from teamtask.controller.kept_results import result_row
+from teamtask.controller.kept_results import RESULTS_BYTES_MAX, KeptResults, result_row
 from teamtask.controller.restored import key_of, lease_id, ranges_max, source_of
 from teamtask.controller.told import report_of
 from teamtask.controller.working import decide
+from teamtask.kube import objects as o
+from teamtask.kube.documents import DEPTH_MAX, is_deep
 from teamtask.ledger.commands import Exchange, Failure, Report
 from teamtask.ledger.interval_set import IntervalSet
 
 if TYPE_CHECKING:
     from teamtask.controller.told import Told
     from teamtask.controller.working import Plan, Slot, Working
-    from teamtask.kube import objects as o
     from teamtask.ledger.commands import ReportReply
     from teamtask.ledger.ledger import Ledger
 
@@ -56,7 +57,10 @@ def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) 
     told = report_of(block, held, folds=folds)
     if _parts_too_much(ledger, told):
         told = report_of(block, held, folds=folds, in_order=True)
-    rows = _rows(working, block, told)
+    rows = {} if any(is_deep(one.value) for one in told.results) else _rows(working, block, told)
+    if wrong := _never_fits(told, rows):
+        slot.generation, slot.reason, slot.message = block.metadata.generation, "ReportRefused", wrong
+        return True
     too_many, full = _parts_too_much(ledger, told), bool(rows) and not working.kept.has_room(rows)
     working.is_full |= full
     if too_many or full:
@@ -80,6 +84,17 @@ def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) 
     plan.writes += bool(kept)
     plan.results |= kept
     return True
+
+
+def _never_fits(told: Told, rows: dict[int, str]) -> str:
+    """Say what is wrong with results that could not be kept even where there is nothing else."""
+    if told.results and not rows:
+        return f"A result is nested more deeply than {DEPTH_MAX}."
+    if any(len(row) > 2 * o.RESULT_BYTES_MAX for row in rows.values()):  # with its item
+        return f"A result is larger than {o.RESULT_BYTES_MAX:,} bytes."
+    if not KeptResults({}).has_room(rows):
+        return f"The results of a report are larger than {RESULTS_BYTES_MAX:,} bytes: report them in several parts."
+    return ""
 
 
 def _rows(working: Working, block: o.Block, told: Told) -> dict[int, str]:

@@ -26,6 +26,12 @@ class Told(NamedTuple):
     results: tuple[o.ReportedResult, ...] = ()
 
 
+def is_reported(block: o.Block) -> bool:
+    """Tell whether there is a report on the present assignment."""
+    said, status = block.spec.report, block.status
+    return said is not None and said.sequence == status.sequence and bool(status.assignments)
+
+
 def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, folds: bool = False) -> Told:
     """Give the report on a block's present assignment; `lease` is None when it has ended, so that it comes late.
 
@@ -34,7 +40,7 @@ def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, fo
     whole.
     """
     said, status = block.spec.report, block.status
-    if said is None or said.sequence != status.sequence or not status.assignments:
+    if said is None or not is_reported(block):
         return Told(None)
     start = status.assignments[0].index
     stop = status.assignments[-1].index + status.assignments[-1].size

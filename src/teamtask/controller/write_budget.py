@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 LIST_WRITES_PER_SECOND = 50.0
 WRITES_PER_SECOND = 200.0
 RATE_MIN = 5.0
+DEBT_SECONDS = 2.0
 RECOVERED_PER_SECOND = 5.0
 SLOW_SECONDS = 1.0  # a write that takes longer than this is slow
 HALVED_SECONDS = 2.0  # the rate is halved this often at most
@@ -19,7 +20,7 @@ _Key = TypeVar("_Key")
 
 
 class Bucket:
-    """Holds one second's tokens at most; may go below zero, as what has happened has happened."""
+    """Holds one second's tokens at most; may go below zero, but by DEBT_SECONDS, as what has happened has happened."""
 
     def __init__(self, rate: float, now: float) -> None:
         """Begin full; `rate` in tokens a second."""
@@ -30,9 +31,11 @@ class Bucket:
         """Give how many there are."""
         return min(self.rate, self._tokens + self.rate * max(0.0, now - self._at))
 
-    def spend(self, writes: float, now: float) -> None:
-        """Take tokens."""
-        self._tokens, self._at = self.tokens(now) - writes, now
+    def spend(self, writes: float, now: float) -> float:
+        """Take tokens, as far as the debt may go; give how many."""
+        before = self.tokens(now)
+        self._tokens, self._at = max(before - writes, -DEBT_SECONDS * self.rate), now
+        return before - self._tokens
 
     def refill_at(self, rate: float, now: float) -> None:
         """Go on at another rate."""
@@ -58,9 +61,8 @@ class WriteBudget(Generic[_Key]):
         return min(self._all.tokens(now), self.list_rate if one is None else one.tokens(now))
 
     def spend(self, key: _Key, writes: float, now: float) -> None:
-        """Count writes that a list caused."""
-        self._lists.setdefault(key, Bucket(self.list_rate, now)).spend(writes, now)
-        self._all.spend(writes, now)
+        """Count writes that a list caused; of those past its own rate the others are not made to pay."""
+        self._all.spend(self._lists.setdefault(key, Bucket(self.list_rate, now)).spend(writes, now), now)
 
     def share(self, lists: int) -> float:
         """Give the writes a second that each of so many lists may cause when all of them want as much."""

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from teamtask.kube.credentials import load_credentials
+from teamtask.kube.documents import decoded
 from teamtask.kube.kubernetes_error import (
     CONFLICT,
     GONE,
@@ -79,7 +80,7 @@ class ApiServer:
         A PATCH is a merge patch, or a list of operations (RFC 6902).
         """
         response = self._request(method, path, body, query, seconds)
-        return dict(json.loads(response.data)) if response.data else {}
+        return dict(decoded(response.data)) if response.data else {}
 
     def watch(self, path: str, query: Mapping[str, str | int]) -> Iterator[dict[str, Any]]:
         """Give the events of a watch as they come, until the API server ends it. Raises KubernetesError."""

@@ -23,6 +23,7 @@ RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more
 MESSAGE_CHARACTERS_MAX = 1_024
 SUBJECTS_MAX = 100
 RESULTS_MAX = 1_000  # of one report
+RESULT_BYTES_MAX = 262_144  # of one value: all results of a list are in one object
 
 Index = Annotated[int, Meta(ge=0, le=INDEX_MAX)]
 Count = Annotated[int, Meta(ge=1, le=INDEX_MAX)]
@@ -46,7 +47,7 @@ class BlockSize(_Object, frozen=True):
 class ResultsPlace(_Object, frozen=True):
     """Where results are kept."""
 
-    config_map: Annotated[str, Meta(max_length=253)] = ""
+    config_map: Annotated[str, Meta(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")] = ""
 
 
 class Subject(_Object, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 from teamtask.kube import objects as o
 
+LEASE = "teamtask-controller"
 _READ = ["get", "list", "watch"]
 _AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-"
 
@@ -23,7 +24,8 @@ def roles() -> list[dict[str, Any]]:
                 _rule(["events"], ["create"], ""),
                 _rule(["pods"], [*_READ, "create", "delete"], ""),
                 _rule(["jobs"], ["list", "watch", "create", "patch", "delete"], "batch"),
-                _rule(["leases"], ["get", "create", "update"], "coordination.k8s.io"),
+                _rule(["leases"], ["create"], "coordination.k8s.io"),
+                _rule(["leases"], ["get", "update"], "coordination.k8s.io") | {"resourceNames": [LEASE]},
             ],
         ),
         _role(

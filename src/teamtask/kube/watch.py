@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
+from teamtask.kube.documents import decoded
 from teamtask.kube.kubernetes_error import KubernetesError
 
 if TYPE_CHECKING:
@@ -60,4 +60,4 @@ class Watch:
         for part in self._response.stream():
             *lines, rest = (rest + part).split(b"\n")
             for line in lines:
-                yield json.loads(line)
+                yield decoded(line)

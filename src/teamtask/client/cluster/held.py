@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from teamtask.wire.messages import Report
     from teamtask.wire.result_batch import ResultBatch
 
-RESULT_BYTES_MAX: Final = 262_144  # of one value: all results of a list are in one object
 RESULTS_BYTES_MAX: Final = 262_144  # of one report, unless a single value or a fold makes it more
 FOLD_RESULTS_BYTES_MAX: Final = 786_432  # of an assignment of a list with a fold, which is told at once
 _ROW_BYTES: Final = 40  # of a result, beside its value
@@ -288,9 +287,9 @@ def _results_of(batch: ResultBatch | None) -> dict[int, Kept]:
     found = {}
     for result in batch.results():
         size = sizes[result.index]
-        if size > RESULT_BYTES_MAX:
+        if size > o.RESULT_BYTES_MAX:
             raise InvalidField(
-                f"The result of index {result.index} has {size:,} bytes; {RESULT_BYTES_MAX:,} are the most in "
+                f"The result of index {result.index} has {size:,} bytes; {o.RESULT_BYTES_MAX:,} are the most in "
                 "Kubernetes.",
                 field="results",
                 hint="Keep it elsewhere, and give its place as the result.",
