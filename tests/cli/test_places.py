@@ -173,8 +173,8 @@ def test_the_token_of_this_user_is_given_to_servers_of_this_user_alone(near: Any
     for url in (near.url, f"{near.url}/"):
         found = server_of(Place(url=url))
         assert found is not None
-        assert found._headers["authorization"] == f"Bearer {near.token}"
+        assert found._transport._headers["authorization"] == f"Bearer {near.token}"
     for url in ("http://127.0.0.1:1", "http://127.0.0.1:65535", f"{near.url}/x", near.url.replace("http", "https")):
         found = server_of(Place(url=url))
         assert found is not None
-        assert "authorization" not in found._headers
+        assert "authorization" not in found._transport._headers
