@@ -117,6 +117,10 @@ def test_two_commands_and_a_loop_of_python_work_a_list_to_its_end(
     assert sorted(recorded) == list(range(120))
     assert mine == sum(not isinstance(result, dict) for result in recorded.values())
     assert 0 < mine < 120, "everybody had a share"
+    began = time.monotonic()
+    late = teamtask("work", "shared", "--", "true")
+    assert (late.code, "0 ok, 0 failed here" in late.said) == (0, True), late.said
+    assert time.monotonic() - began < 30, "whoever comes too late does not wait for more"
     assert teamtask("ranges", "shared", "-o", "text").out == "0-119\n"
     assert len(teamtask("results", "shared", "-o", "ndjson").out.splitlines()) == 120
     assert teamtask("wait", "shared").code == 0

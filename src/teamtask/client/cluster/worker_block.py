@@ -250,8 +250,8 @@ class WorkerBlock:
                     own.report({"sequence": self._ended, "state": "Working"})
                 own.wait_until_seen(1)
                 left = until - time.monotonic()
-                if self._is_new(own.block):
-                    continue
+                if own.block is not block:
+                    continue  # it has work now, or is closed
                 if left <= 0 or self._is_hurried:
                     return None
                 own.next(left)
