@@ -326,6 +326,9 @@ def test_limits_are_changed_while_the_list_is_worked(cluster: Cluster, teamtask:
     refused = teamtask("set", "changed", "--priority", "3")
     assert (refused.code, "has no `priority`" in refused.said) == (1, True)
     assert "cannot be cancelled" in teamtask("cancel", "changed").said
+    assert "5 were added to changed" in teamtask("grow", "changed", "--size", "15").said
+    assert teamtask("work", "changed", "--quiet", "--", "true").code == 0
+    assert cluster.status("worklist", "changed")["completed"] == "0-14"
 
 
 LEAVES_A_SPOOL = """

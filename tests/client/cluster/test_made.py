@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from teamtask.client.cluster.address import ClusterAddress, cluster_address
-from teamtask.client.cluster.made import lines_source, patch_of, worklist_of
+from teamtask.client.cluster.made import grown, lines_source, patch_of, worklist_of
 from teamtask.client.cluster.refusals import NotInKubernetes, refusal_of
 from teamtask.client.cluster.watched_block import block_document, block_name
+from teamtask.kube import objects as o
 from teamtask.kube.identity import Identity
 from teamtask.kube.kubernetes_error import KubernetesError
 from teamtask.ledger.errors import InvalidField, InvalidSource, TeamtaskError, TooMany
@@ -92,6 +93,20 @@ def test_lines_are_kept_in_the_object_as_far_as_they_fit() -> None:
     with pytest.raises(TooMany) as error:
         lines_source({"kind": "lines"}, ["x" * 1_000] * 300)
     assert error.value.field == "source.items"
+
+
+def test_a_range_grows_and_nothing_else_does() -> None:
+    def spec(source: dict[str, Any]) -> o.WorklistSpec:
+        return o.WorklistSpec(source)
+
+    assert grown(spec({"kind": "range", "start": 2, "stop": 12, "step": 2}), 7) == ({"source": {"stop": 16}}, 2)
+    assert grown(spec({"kind": "range", "stop": 3}), 3) == ({"source": {"stop": 3}}, 0)
+    for source in ({"kind": "lines", "items": ["a"]}, {"kind": "range", "stop": 3, "shuffle": 1}):
+        with pytest.raises(NotInKubernetes):
+            grown(spec(source), 5)
+    for size in (2, 2**53):
+        with pytest.raises(InvalidField):
+            grown(spec({"kind": "range", "stop": 3}), size)
 
 
 def test_a_change_is_a_merge_patch_that_takes_away_what_no_longer_holds() -> None:

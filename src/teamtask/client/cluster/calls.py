@@ -20,7 +20,7 @@ from teamtask.kube.kubernetes_error import KubernetesError
 from teamtask.ledger.errors import InvalidField, InvalidSource
 from teamtask.ledger.list_state import Move
 from teamtask.wire.exchange_json import decode_exchange, encode_reply
-from teamtask.wire.requests import ListChange, NewList, RerunBody, UnparkBody, decode_body, integer
+from teamtask.wire.requests import GrowBody, ListChange, NewList, RerunBody, UnparkBody, decode_body, integer
 from teamtask.wire.views import ITEMS_MAX, Items, Page, Range, wire_item
 
 if TYPE_CHECKING:
@@ -186,8 +186,8 @@ class Calls:
 
     def grow(self, asked: Asked) -> object:
         """POST grow."""
-        hint = "Make another Worklist for the new ones."
-        raise NotInKubernetes(f"The items of the Worklist {asked.name} stay what they are.", hint=hint)
+        body = decode_body(asked.body, GrowBody)
+        return self._owner.grow(asked.name, None if body.size is None else integer(body.size, "size", low=1))
 
     def exchange(self, asked: Asked) -> bytes:
         """POST exchange."""

@@ -17,7 +17,9 @@ from teamtask.kube import objects as o
 from teamtask.ledger.errors import InvalidField, TeamtaskError, TooMany
 from teamtask.ledger.folds import check_fold_rule
 from teamtask.sources import source_from_definition
+from teamtask.sources.range_source import Range
 from teamtask.wire.requests import ListChange, NewList, integer, invalid_body
+from teamtask.wire.views import wire_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +90,21 @@ def patch_of(change: ListChange, labels: Mapping[str, str]) -> dict[str, Any]:
     if change.labels is not UNSET:
         patch["metadata"] = {"labels": {**dict.fromkeys(labels), **change.labels}}  # null takes one away
     return patch
+
+
+def grown(spec: o.WorklistSpec, size: int | None) -> tuple[dict[str, Any], int]:
+    """Give the merge patch of a spec whose range is to have so many items, and how many come.
+
+    Raises NotInKubernetes for any other source, InvalidField for fewer items than there are.
+    """
+    source = source_from_definition(spec.source)
+    if size is None or not isinstance(source, Range):  # a shuffled one is none
+        raise NotInKubernetes("Only a range grows in Kubernetes.", hint="Make another Worklist for the new items.")
+    if size < source.size:
+        raise InvalidField(f"The list has {source.size} items already.", field="size", hint="A list only grows.")
+    if spec.start_index + size > o.INDEX_MAX:
+        raise InvalidField("The list would go past index 2^53-1.", field="size")
+    return {"source": {"stop": wire_integer(source.start + size * source.step)}}, size - source.size
 
 
 def check_worklist_name(name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from teamtask.client.answers import ServerUnreachable
 from teamtask.client.cluster.kept_results import asked_for, config_map_of, kept_results
-from teamtask.client.cluster.made import lines_source, patch_of, worklist_of
+from teamtask.client.cluster.made import grown, lines_source, patch_of, worklist_of
 from teamtask.client.cluster.refusals import NameTaken, NotInKubernetes
 from teamtask.client.cluster.shown import intervals, shown_list, state_of
 from teamtask.kube import objects as o
@@ -20,13 +20,13 @@ from teamtask.wire.requests import integer
 from teamtask.wire.views import Changed, Worklist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from teamtask.client.cluster.kept_results import KeptResult
     from teamtask.client.cluster.lists import Lists, Seen
     from teamtask.wire.requests import ListChange, NewList, Ranges
 
-RERUN_SECONDS: Final = 20.0  # so long the controller may take to carry one out
+WISH_SECONDS: Final = 20.0  # so long the controller may take to carry out what an owner asks for
 _LOOK_SECONDS: Final = 0.2
 _ALREADY_EXISTS: Final = "AlreadyExists"
 
@@ -113,6 +113,14 @@ class OwnerCalls:
         chosen = parked if ranges is None else parked.intersection(_asked(seen, ranges))
         return self._brought_back(seen, chosen) if chosen else Changed(self._shown(seen), 0, 0)
 
+    def grow(self, name: str, size: int | None) -> Changed:
+        """Make a range longer: `size` items in all; wait until the controller has seen it."""
+        seen = self._lists.read(name)
+        patch, more = grown(seen.worklist.spec, size)
+        self._patched(name, {"spec": patch})
+        after = self._once(name, lambda now: now.status.size >= (size or 0), "seen that it grew:")
+        return Changed(self._shown(after), more, 0)
+
     def delete(self, name: str) -> None:
         """Delete a list."""
         if self._awaiting.pop(name, None) is None:
@@ -179,23 +187,21 @@ class OwnerCalls:
         now, left = _as_many_as_fit(chosen)
         revision = max(status.rerun_revision, 0 if spec.rerun is None else spec.rerun.revision) + 1
         self._patched(name, {"spec": {"rerun": {"revision": revision, "ranges": interval_text(now)}}})
-        after = self._carried_out(name, revision)
+        after = self._once(name, lambda now: now.status.rerun_revision >= revision, "carried out the rerun of")
         for condition in after.worklist.status.conditions:
             if (condition.type, condition.reason) == ("Accepted", "RerunRefused"):
                 raise RerunRefused(condition.message)
         return Changed(self._shown(after), now.size, left)
 
-    def _carried_out(self, name: str, revision: int) -> Seen:
-        """Wait for a rerun. Raises ServerUnreachable."""
-        until = time.monotonic() + RERUN_SECONDS
+    def _once(self, name: str, is_so: Callable[[o.Worklist], bool], what: str) -> Seen:
+        """Wait until the controller has done what was asked for. Raises ServerUnreachable."""
+        until = time.monotonic() + WISH_SECONDS
         while True:
             seen = self._lists.read(name)
-            if seen.worklist.status.rerun_revision >= revision:
+            if is_so(seen.worklist):
                 return seen
             if time.monotonic() >= until:
-                message = (
-                    f"No controller has carried out the rerun of {name} within {RERUN_SECONDS:g} s; it is asked for."
-                )
+                message = f"No controller has {what} {name} within {WISH_SECONDS:g} s; it is asked for."
                 hint = "Is `teamtask controller` running? Its log says what is wrong."
                 raise ServerUnreachable(message, was_sent=True, is_final=True, hint=hint)
             time.sleep(_LOOK_SECONDS)
