@@ -100,7 +100,10 @@ def test_two_commands_and_a_loop_of_python_work_a_list_to_its_end(
     made = teamtask("create", "shared", "--range", "0:120", "--block-size", "5", "--label", "team=maths")
     assert made.code == 0, made.said
     assert f"Created shared at {teamtask.url}" in made.said
+    teamtask("pause", "shared")  # until all are there
     workers = [teamtask.start("work", "shared", "--quiet", "--", "sh", "-c", "sleep 0.05; echo {}") for _ in range(2)]
+    cluster.wait(lambda: len(blocks_of(cluster, "shared")) == 2)
+    teamtask("resume", "shared")
     mine = 0
     for block in client.work("shared"):
         for item in block:
