@@ -31,7 +31,7 @@ def test_the_authors_table_is_printed_from_live_objects(cluster: Cluster) -> Non
         cluster.wait_for_assignment(name, 1)
     cluster.create_block(names[2], "primenumber")
     cluster.wait(lambda: cluster.status("block", names[2]).get("conditions"))
-    assert cluster.kubectl("get", "blocks", "-o", "wide") == TABLE
+    assert cluster.kubectl("get", "blocks", *names, "-o", "wide") == TABLE
     reason = cluster.status("block", names[2])["conditions"][0]["reason"]
     assert reason == "LimitReached"
     cluster.kubectl("delete", "block", *names)

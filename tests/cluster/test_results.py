@@ -52,15 +52,15 @@ def test_a_config_map_of_somebody_else_is_not_written_to(cluster: Cluster) -> No
 
 def test_a_fold_is_in_the_status_and_a_finished_list_goes_in_time(cluster: Cluster) -> None:
     cluster.create_list(
-        "folded", source={"kind": "range", "stop": 6}, block={"size": 3}, fold={"top": 2}, ttlSecondsAfterFinished=2
+        "with-fold", source={"kind": "range", "stop": 6}, block={"size": 3}, fold={"top": 2}, ttlSecondsAfterFinished=2
     )
-    cluster.create_block("one", "folded")
+    cluster.create_block("one", "with-fold")
     cluster.wait_for_assignment("one", 1)
     cluster.report("one", 1, "Completed", fold=[2, 1])
     cluster.wait_for_assignment("one", 2)
-    assert cluster.status("worklist", "folded")["fold"] == [2, 1]
+    assert cluster.status("worklist", "with-fold")["fold"] == [2, 1]
     cluster.report("one", 2, "Completed", fold=[5, 4])
-    cluster.wait(lambda: "NotFound" in cluster.kubectl("get", "worklist", "folded", check=False))
+    cluster.wait(lambda: "NotFound" in cluster.kubectl("get", "worklist", "with-fold", check=False))
     cluster.kubectl("delete", "block", "one")
 
 

@@ -23,7 +23,7 @@ def events_of(cluster: Cluster, name: str) -> list[str]:
 @pytest.mark.usefixtures("controller")
 def test_describe_tells_the_story_of_a_list(cluster: Cluster) -> None:
     cluster.create_list(
-        "story", source={"kind": "range", "stop": 2}, block={"size": 1}, attempts=1, leaseSeconds=2, maxParked=5
+        "story", source={"kind": "range", "stop": 2}, block={"size": 1}, attempts=1, leaseSeconds=6, maxParked=5
     )
     cluster.create_block("silent", "story")
     cluster.wait_for_assignment("silent", 1)
