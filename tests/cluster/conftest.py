@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BUILT = Path(__file__).parents[2] / ".cluster" / "kubectl"
-WAIT_SECONDS = 30
+WAIT_SECONDS = 90
 
 
 class Cluster:

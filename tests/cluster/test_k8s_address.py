@@ -388,9 +388,9 @@ def test_a_client_hears_of_what_is_wrong_by_its_code(cluster: Cluster, client: C
     with pytest.raises(ApiError) as error:
         client.get("nothing")
     assert (error.value.status, error.value.code) == (404, "not_found")
-    client.create("taken", numbers(0, 3))
+    client.create("name-taken", numbers(0, 3))
     with pytest.raises(ApiError) as error:
-        client.create("taken", numbers(0, 3))
+        client.create("name-taken", numbers(0, 3))
     assert (error.value.status, error.value.code) == (409, "name_taken")
     with pytest.raises(ApiError) as error:
         client.create("more", numbers(0, 3), roles={"worker": ["everyone"]})

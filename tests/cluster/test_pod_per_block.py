@@ -234,12 +234,12 @@ def test_names_that_are_taken_are_said_and_waited_for(cluster: Cluster) -> None:
         "spec": {"schedulerName": "none", "containers": [{"name": "main", "image": "none"}]},
     }  # fmt: skip
     cluster.kubectl("create", "-f", "-", given=taken)
-    create(cluster, "names-taken", "true", ["a"])
+    create(cluster, "taken", "true", ["a"])
     cluster.kubectl("wait", "--for=condition=WorkersReady=False", "worklist/taken", "--timeout=20s")
-    told = condition(cluster.status("worklist", "names-taken"), "WorkersReady")
+    told = condition(cluster.status("worklist", "taken"), "WorkersReady")
     assert (told["reason"], told["message"]) == ("NameTaken", "There is another Pod taken-0-1.")
     cluster.kubectl("delete", "pod", "taken-0-1")
-    wait_for_end(cluster, "names-taken", "Complete")
+    wait_for_end(cluster, "taken", "Complete")
 
 
 def test_what_no_pod_can_be_given_is_said(cluster: Cluster) -> None:

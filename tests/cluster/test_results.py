@@ -73,3 +73,23 @@ def test_a_list_with_a_deadline_ends_there(cluster: Cluster) -> None:
     assert (failed["status"], failed["reason"]) == ("True", "DeadlineExceeded")
     cluster.kubectl("delete", "block", "one")
     cluster.kubectl("delete", "worklist", "late")
+
+
+def test_results_that_the_namespace_may_not_keep_are_waited_for_and_said(cluster: Cluster) -> None:
+    spec = {"hard": {"count/configmaps": "0"}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": spec}
+    cluster.kubectl("create", "-f", "-", given=quota)
+    cluster.wait(lambda: "used" in json.loads(cluster.kubectl("get", "quota", "none", "-o", "json"))["status"])
+    cluster.create_list("unkept", source={"kind": "range", "stop": 2}, block={"size": 2})
+    cluster.create_block("one", "unkept")
+    cluster.wait_for_assignment("one", 1)
+    cluster.report("one", 1, "Completed", results=[{"index": 0, "value": 1}])
+    cluster.kubectl("wait", "--for=condition=Throttled", "worklist/unkept", "--timeout=20s")
+    throttled = next(one for one in cluster.status("worklist", "unkept")["conditions"] if one["type"] == "Throttled")
+    assert throttled["reason"] == "ResultsRefused"
+    assert "exceeded quota: none" in throttled["message"]
+    cluster.kubectl("delete", "quota", "none")
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/unkept", "--timeout=30s")
+    assert '"result":1' in cluster.kubectl("get", "configmap", "unkept-results", "-o", "jsonpath={.data.0}")
+    cluster.kubectl("delete", "block", "one")
+    cluster.kubectl("delete", "worklist", "unkept")

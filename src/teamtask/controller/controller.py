@@ -21,7 +21,7 @@ from teamtask.controller.pod_keeper import PodKeeper
 from teamtask.controller.reconcile import Overtaken, begin, check_source, reconcile
 from teamtask.controller.reflector import Reflector
 from teamtask.controller.results_map import ResultsElsewhere, ResultsMap
-from teamtask.controller.shown import refused_status, unlisted_status
+from teamtask.controller.shown import refused_status, results_refused_status, unlisted_status
 from teamtask.controller.told import is_reported
 from teamtask.controller.write_budget import SLOW_SECONDS, WriteBudget
 from teamtask.kube import objects as o
@@ -41,6 +41,7 @@ PASS_SECONDS = 0.02  # a pass waits so long for more to happen, and writes it al
 LIST_PASS_SECONDS = 0.1  # a list is looked at no sooner than this after the last time
 ROUND_SECONDS = 5.0  # while writes go on, so often the controller is seen to be alive
 EVENTS_SECONDS = 2.0  # the end waits so long for what is to be told
+REFUSED_SECONDS = 10.0  # after results that were not taken
 RETRY_SECONDS = 1.0  # after a write that failed
 
 _log = structlog.get_logger()
@@ -184,8 +185,8 @@ class Controller:
         self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan
     ) -> None:
         """Write what is planned: results first, then that they count, then what follows from that."""
-        if plan.results:
-            self._results[key].write(plan.results)
+        if plan.results and not self._keep_results(key, worklist, plan):
+            return
         if plan.worklist != worklist.status:
             working.written = self._write_worklist(worklist, plan.worklist)
         if plan.withdrawn:
@@ -198,6 +199,21 @@ class Controller:
         self._events.tell(worklist, happened(worklist.status, plan, blocks, working.ledger))
         if plan.is_over:
             self._delete(worklist)
+
+    def _keep_results(self, key: ListKey, worklist: o.Worklist, plan: Plan) -> bool:
+        """Write results; where they are not taken nothing of the plan is carried out, and the list says so."""
+        try:
+            self._results[key].write(plan.results)
+        except KubernetesError as error:
+            if error.may_pass or error.status in (CONFLICT, NOT_FOUND):
+                raise
+            self._working.pop(key, None)  # the reports are still there, and are taken when their results are
+            status = results_refused_status(worklist, error, time.time())
+            if status != worklist.status:
+                self._write_worklist(worklist, status)
+            plan.wake_seconds = REFUSED_SECONDS
+            return False
+        return True
 
     def _delete(self, worklist: o.Worklist) -> None:
         """Delete a list, if it is still this one."""

@@ -104,6 +104,15 @@ def refused_status(worklist: o.Worklist, error: TeamtaskError, now: float) -> o.
     return replace(before, phase="Invalid", observed_generation=generation, conditions=[accepted, *others])
 
 
+def results_refused_status(worklist: o.Worklist, error: TeamtaskError, now: float) -> o.WorklistStatus:
+    """Give the status of a list whose results the API server does not take."""
+    before = worklist.status
+    fact = (True, "ResultsRefused", f"The results cannot be kept: {error}")
+    made = _condition("Throttled", before.conditions, fact, worklist.metadata.generation, now)
+    others = [condition for condition in before.conditions if condition.type != "Throttled"]
+    return replace(before, conditions=[*others, made])
+
+
 def _conditions(working: Working, worklist: o.Worklist, now: float) -> list[o.Condition]:
     ledger, state = working.ledger, working.ledger.state
     reason = ledger.reason or ""
