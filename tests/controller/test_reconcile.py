@@ -330,10 +330,13 @@ def test_what_a_merge_patch_keeps_of_the_report_before_does_not_hide_a_sign_of_l
     assert condition(objects.blocks["a"], "Ready") == ("True", "UnreadableReport")
 
 
-def test_an_item_that_takes_its_holder_away_again_and_again_is_parked() -> None:
+@pytest.mark.parametrize("controllers", [1, 40])
+def test_an_item_that_takes_its_holder_away_again_and_again_is_parked(controllers: int) -> None:
     objects = Objects(source={"kind": "range", "stop": 8}, block={"size": 8}, attempts=3)
     for pod in range(40):
         objects.create(f"pod-{pod:02}")
+        if controllers > 1:
+            objects.working = None
         objects.reconcile()
         status = objects.blocks[f"pod-{pod:02}"].status
         if status.phase != "Ready":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from teamtask.sources.source import Source
 
+SOMEBODY = WorkerKey("", "")  # who failed, as far as that is known to a new controller
 EPOCH = "kubernetes"  # the clock is the machine's own date: another leader goes on with its own
 _STATES = {
     "Complete": ListState.COMPLETE,
@@ -133,7 +134,7 @@ def restored_ledger(worklist: o.Worklist, blocks: Iterable[o.Block], now: float)
     for block in blocks:
         if block.status.worklist_uid == worklist.metadata.uid:  # not of a deleted list that had this name
             _restore_lease(ledger, taken, block, now)
-    _give_back_the_rest(ledger, taken)
+    _give_back_the_rest(ledger, taken, status.failed_ranges)
     return ledger
 
 
@@ -175,8 +176,20 @@ def _restore_lease(ledger: Ledger, taken: IntervalSet, block: o.Block, now: floa
     ledger.next_expiry = min(ledger.next_expiry, expires)
 
 
-def _give_back_the_rest(ledger: Ledger, taken: IntervalSet) -> None:
+def _give_back_the_rest(ledger: Ledger, taken: IntervalSet, failed: list[o.FailedRange]) -> None:
+    """Give back what nobody holds and nobody has done, with the failures that are known of it."""
     edges = [(ledger.start, ledger.start), *taken, (ledger.frontier, ledger.frontier)]
     for (_, before), (after, _) in pairwise(edges):
-        if before < after:
-            ledger.give_back(Piece(before, after))
+        at = before
+        for one in failed:
+            first, stop = max(at, one.index), min(after, one.index + one.size)
+            if first < stop:
+                _give_back(ledger, at, first)
+                ledger.give_back(Piece(first, stop, one.failures, (SOMEBODY,)))
+                at = stop
+        _give_back(ledger, at, after)
+
+
+def _give_back(ledger: Ledger, start: int, stop: int) -> None:
+    if start < stop:
+        ledger.give_back(Piece(start, stop))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -56,6 +57,7 @@ def worklist_status(working: Working, worklist: o.Worklist, now: float) -> o.Wor
         frontier=ledger.frontier,
         completed=interval_text(ledger.done),
         parked=interval_text(parked),
+        failed_ranges=_failed_ranges(ledger),
         completed_items=done,
         failed_items=ledger.failed + len(ledger.parked),
         parked_items=len(ledger.parked),
@@ -72,6 +74,14 @@ def worklist_status(working: Working, worklist: o.Worklist, now: float) -> o.Wor
         start_time=started,
         completion_time=(before.completion_time or rfc_3339(now)) if ledger.state in ENDED else None,
     )
+
+
+def _failed_ranges(ledger: Ledger) -> list[o.FailedRange]:
+    failed = (piece for piece in ledger.returned.pieces if piece.failures)
+    return [
+        o.FailedRange(piece.start, piece.stop - piece.start, piece.failures)
+        for piece in islice(failed, o.FAILED_RANGES_MAX)
+    ]
 
 
 def _rate(ledger: Ledger) -> str:

@@ -57,6 +57,11 @@ FIELDS: dict[type, dict[str, str]] = {
         "last_transition_time": "Since when.",
         "observed_generation": "The generation of the spec that was looked at.",
     },
+    o.FailedRange: {
+        "index": "The first index.",
+        "size": "How many.",
+        "failures": "How often they have failed.",
+    },
     o.WorklistStatus: {
         "observed_generation": "The generation of the spec that this is about.",
         "conditions": "Accepted, WorkersReady, Progressing, Throttled, Suspended, Complete, Failed and Finished.",
@@ -66,6 +71,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "frontier": "The lowest index that was never handed out.",
         "completed": "The indices that are done, merged: 0-999 in the end.",
         "parked": "The indices that could not be worked.",
+        "failed_ranges": "What has failed and is to be tried again, the first hundred.",
         "completed_items": "How many items are done.",
         "failed_items": "How many items have a result that is not ok, or are parked.",
         "parked_items": "How many items are parked.",

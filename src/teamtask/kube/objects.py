@@ -21,6 +21,7 @@ BLOCKS_MAX = 10_000  # of one list, handed out at once
 PENDING = "Pending"
 RANGES_CHARACTERS_MAX = 24_576  # of the interval texts of a Worklist; with more nothing new is handed out
 MESSAGE_CHARACTERS_MAX = 1_024
+FAILED_RANGES_MAX = 100  # whose failures a new controller knows
 SUBJECTS_MAX = 100
 RESULTS_MAX = 1_000  # of one report
 RESULT_BYTES_MAX = 262_144  # of one value: all results of a list are in one object
@@ -108,6 +109,14 @@ class Condition(_Object, frozen=True, kw_only=True):
     observed_generation: int = 0
 
 
+class FailedRange(_Object, frozen=True):
+    """Indices that came back after failures."""
+
+    index: Index
+    size: Count
+    failures: Count
+
+
 class WorklistStatus(_Object, frozen=True):
     """How far the list is; written by the controller alone."""
 
@@ -119,6 +128,7 @@ class WorklistStatus(_Object, frozen=True):
     frontier: Index = 0
     completed: IntervalText = ""
     parked: IntervalText = ""
+    failed_ranges: Annotated[list[FailedRange], Meta(max_length=FAILED_RANGES_MAX)] = []
     completed_items: Index = 0
     failed_items: Index = 0
     parked_items: Index = 0
