@@ -222,6 +222,8 @@ def unlisted_status(block: o.Block, now: float) -> o.BlockStatus:
 def has_vanished(ledger: Ledger, worklist_uid: str, block: o.Block, slot: Slot) -> bool:
     """Tell whether a block has lost its range while its holder said nothing; not where another one has done it."""
     before = block.status
+    if slot.is_ours:
+        return False  # its holder is the controller
     if before.worklist_uid != worklist_uid or before.phase not in {"Ready", "Expired"}:
         return False  # it had a range of a deleted list that had this name, or none
     if slot.generation != before.observed_generation:
