@@ -23,6 +23,7 @@ from teamtask.controller.restored import (
 )  # fmt: skip
 from teamtask.controller.shown import block_status, worklist_status
 from teamtask.controller.taken import take_report
+from teamtask.controller.told import is_ending
 from teamtask.controller.working import Plan, Slot, Working, decide
 from teamtask.kube.objects import FINALIZER
 from teamtask.kube.workloads import is_owned_by
@@ -59,7 +60,8 @@ def begin(worklist: o.Worklist, blocks: list[o.Block], results: Mapping[str, str
     Raises a TeamtaskError for a spec that cannot be worked.
     """
     kept = KeptResults(results)
-    ledger = restored_ledger(worklist, in_order(blocks), now)
+    # What a block that ends was given may be another's already; the other way round it cannot be.
+    ledger = restored_ledger(worklist, sorted(in_order(blocks), key=is_ending), now)
     if (size := size_of(worklist.spec)) > ledger.size:
         decide(ledger, Grow(size), now)
     stale = kept.outside(ledger.done)

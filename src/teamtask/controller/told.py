@@ -32,6 +32,13 @@ def is_reported(block: o.Block) -> bool:
     return said is not None and said.sequence == status.sequence and bool(status.assignments)
 
 
+def is_ending(block: o.Block) -> bool:
+    """Tell whether a block goes, or its report ends its assignment."""
+    if block.metadata.deletion_timestamp is not None:
+        return True
+    return is_reported(block) and block.spec.report is not None and block.spec.report.state != "Working"
+
+
 def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, folds: bool = False) -> Told:
     """Give the report on a block's present assignment; `lease` is None when it has ended, so that it comes late.
 
