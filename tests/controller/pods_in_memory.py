@@ -57,7 +57,8 @@ class ObjectsAndPods(Objects):
         if self.pods[name].has_ended:
             del self.pods[name]
             return
-        metadata = replace(self.pods[name].metadata, deletion_timestamp=rfc_3339(self.now))
+        since = self.pods[name].metadata.deletion_timestamp or rfc_3339(self.now)
+        metadata = replace(self.pods[name].metadata, deletion_timestamp=since)
         self._put_pod(name, metadata=metadata)
 
     def see(self) -> None:
