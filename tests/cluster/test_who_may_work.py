@@ -153,19 +153,60 @@ def test_a_list_that_names_its_workers_gives_work_to_them_alone(cluster: Cluster
     assert "keeps its list and its holder" in workers["two"]("patch", "block", "two-g", "--type=merge", "-p", later)
 
 
-def test_nobody_has_a_pod_made_by_giving_a_block_to_its_list(cluster: Cluster, workers: Any) -> None:
-    cluster.create_list("podless", source={"kind": "range", "stop": 10}, block={"size": 5})
-    uid = json.loads(cluster.kubectl("get", "worklist", "podless", "-o", "json"))["metadata"]["uid"]
-    owner = {
-        "apiVersion": "teamtask.io/v1alpha1",
-        "kind": "Worklist",
-        "name": "podless",
-        "uid": uid,
-        "controller": True,
-    }
-    metadata = {"name": "sly", "ownerReferences": [owner]}
-    said = workers["one"]("create", "-f", "-", given=block("sly", "podless", user(cluster, "one"), metadata=metadata))
+@pytest.mark.parametrize(
+    "owner",
+    [
+        {"kind": "Worklist", "controller": True},
+        {"kind": "WorkList", "controller": True},
+        {"kind": "Worklist"},
+        {"apiVersion": "v1", "kind": "Pod", "name": "sly", "controller": True},
+        {"apiVersion": "v1", "kind": "Pod", "name": "sly"},
+    ],
+)
+def test_nobody_has_a_pod_made_by_giving_a_block_to_its_list(
+    cluster: Cluster, workers: Any, podless: str, owner: dict[str, Any]
+) -> None:
+    one, holder = workers["one"], user(cluster, "one")
+    owners = [{"apiVersion": "teamtask.io/v1alpha1", "name": "podless", "uid": podless} | owner]
+    metadata = {"name": "sly", "ownerReferences": owners}
+    said = one("create", "-f", "-", given=block("sly", "podless", holder, metadata=metadata))
     assert "belongs to its Worklist is the controller's" in said
+    one("create", "-f", "-", given=block("later", "podless", holder))
+    patch = json.dumps({"metadata": {"ownerReferences": owners}})
+    assert "belongs to its Worklist is the controller's" in one("patch", "block", "later", "--type=merge", "-p", patch)
+    one("delete", "block", "later")
+
+
+@pytest.fixture(scope="module")
+def podless(cluster: Cluster) -> str:
+    """Make a list; give its uid."""
+    cluster.create_list("podless", source={"kind": "range", "stop": 10}, block={"size": 5})
+    return str(json.loads(cluster.kubectl("get", "worklist", "podless", "-o", "json"))["metadata"]["uid"])
+
+
+def test_a_pods_block_may_go_with_its_pod_and_with_no_other(cluster: Cluster, workers: Any, podless: str) -> None:
+    assert workers
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod-o"},
+        "spec": {"serviceAccountName": "one", "schedulerName": "none", "containers": [{"name": "a", "image": "none"}]},
+    }  # fmt: skip
+    cluster.kubectl("create", "-f", "-", given=pod)
+    uid = json.loads(cluster.kubectl("get", "pod", "pod-o", "-o", "json"))["metadata"]["uid"]
+    token = cluster.kubectl("create", "token", "one", "--bound-object-kind=Pod", "--bound-object-name=pod-o").strip()
+    inside = as_whoever_has(cluster, token)
+
+    def made(*owners: dict[str, Any]) -> str:
+        metadata = {"name": "pod-o", "ownerReferences": list(owners)}
+        given = block("pod-o", "podless", user(cluster, "one"), holderPod="pod-o", metadata=metadata)
+        return inside("create", "-f", "-", given=given)
+
+    own = {"apiVersion": "v1", "kind": "Pod", "name": "pod-o", "uid": uid}
+    refusal = "belongs to its Worklist is the controller's"
+    assert refusal in made(own | {"controller": True})
+    assert refusal in made(own | {"apiVersion": "teamtask.io/v1alpha1"})
+    assert refusal in made(own, own | {"name": "pod-p", "uid": podless})
+    assert "created" in made(own)
+    inside("delete", "block", "pod-o")
 
 
 def test_which_indices_a_list_works_is_said_once(cluster: Cluster) -> None:

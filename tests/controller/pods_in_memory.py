@@ -142,5 +142,5 @@ class ObjectsAndPods(Objects):
         """As the garbage collector: the pods of a block go with it."""
         uid = self.blocks[name].metadata.uid
         super()._let_go(name)
-        for pod in [pod for pod in self.pods.values() if w.is_owned_by(pod.metadata, uid)]:
+        for pod in [pod for pod in self.pods.values() if w.is_owned_by(pod.metadata, uid, w.BLOCK)]:
             del self.pods[pod.metadata.name]

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from pods_in_memory import ObjectsAndPods
 
-from teamtask.controller.block_pods import AT_ONCE_MAX, Steps, decide_pods
+from teamtask.controller.block_pods import AT_ONCE_MAX, Steps, decide_pods, own_blocks
+from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import rfc_3339
 
@@ -110,10 +111,29 @@ def test_a_block_whose_earlier_pod_is_still_at_work_gets_no_other() -> None:
     assert (steps.pods, steps.idle) == ([], set())
 
 
+def test_a_block_that_only_looks_as_if_the_controller_had_made_it_is_somebody_elses() -> None:
+    objects = ObjectsAndPods(2, source={"kind": "range", "stop": 9})
+    ours = {"uid": "w", "api_version": o.API_VERSION, "kind": "Worklist", "controller": True}
+
+    def is_own(name: str = "list-0", **differs: Any) -> bool:
+        metadata = o.Metadata(name, owner_references=[o.OwnerReference(**ours | differs)])
+        return bool(own_blocks(objects.worklist, [o.Block(metadata, o.BlockSpec(o.ListReference("list")))]))
+
+    assert is_own()
+    assert is_own("list-123456789")
+    for differs in ({"uid": "x"}, {"kind": "WorkList"}, {"api_version": "v1"}, {"controller": False}):
+        assert not is_own(**differs), differs
+    for name in ("list-", "list", "list-00", "list-a", "list-0-1", "other-0", "list-1234567890", "list-" + "1" * 70):
+        assert not is_own(name), name
+
+
 def test_pods_of_somebody_else_are_left_alone() -> None:
     objects = begun(replicas=1)
     labels = {w.WORKLIST_LABEL: "list", w.BLOCK_LABEL: "list-0", w.SEQUENCE_LABEL: "7"}
-    objects.pods["stranger"] = w.Pod(w.Metadata("stranger", labels=labels))
+    uid = objects.blocks["list-0"].metadata.uid
+    owner = o.OwnerReference(uid, "stranger.io/v1", "Block", controller=True)
+    for name, owners in (("stranger", []), ("impostor", [owner])):
+        objects.pods[name] = w.Pod(w.Metadata(name, labels=labels, owner_references=owners))
     assert look(objects).ended_pods == []
 
 

@@ -30,6 +30,7 @@ CANCELLED = "Cancelled"  # what still runs is not waited for
 RENEWED_SHARE = 0.6  # leases are looked at twice in their length
 MOMENT_SECONDS = 0.001
 AT_ONCE_MAX = 100  # Blocks, and pods, that one look at a list makes
+NUMBER_DIGITS_MAX = 9  # of a block: its name is a label of its pods
 LOST_SECONDS = 60.0  # so long after it should have been gone, a pod's node is taken to be
 
 
@@ -47,8 +48,14 @@ class Steps(Struct):
 
 def own_blocks(worklist: o.Worklist, blocks: Iterable[o.Block]) -> list[o.Block]:
     """Give the blocks of a list that the controller holds itself, in the order of their numbers."""
-    uid = worklist.metadata.uid
-    own = [block for block in blocks if block.metadata.owner_references and w.is_owned_by(block.metadata, uid)]
+    uid, prefix = worklist.metadata.uid, worklist.metadata.name
+    own = [
+        block
+        for block in blocks
+        if block.metadata.owner_references
+        and _is_block_name(prefix, block.metadata.name)
+        and w.is_owned_by(block.metadata, uid)
+    ]
     return sorted(own, key=lambda block: (len(block.metadata.name), block.metadata.name))
 
 
@@ -72,7 +79,7 @@ def decide_pods(
     by_block: dict[str, list[w.Pod]] = {block.metadata.uid: [] for block in own}
     for pod in pods:
         for owner in pod.metadata.owner_references:
-            if owner.controller and owner.uid in by_block:
+            if owner.uid in by_block and w.is_owned_by(pod.metadata, owner.uid, w.BLOCK):
                 by_block[owner.uid].append(pod)
     known = {pod.metadata.name for of_one in by_block.values() for pod in of_one}
     coming = {name for name in asked if name not in known}
@@ -225,7 +232,8 @@ def _new_blocks(worklist: o.Worklist, blocks: list[o.Block], own: list[o.Block],
 
 
 def _is_block_name(prefix: str, name: str) -> bool:
-    return name.removeprefix(f"{prefix}-").isdigit()
+    number = name.removeprefix(f"{prefix}-")
+    return number != name and number.isdecimal() and number == str(int(number[:NUMBER_DIGITS_MAX]))
 
 
 def _waits(worklist: o.Worklist, block: o.Block) -> bool:

@@ -108,13 +108,13 @@ class Maker:
             if error.status != CONFLICT:
                 refusals.append(error)
                 return
-            theirs = self._of_another(f"{path}/{name}", document["metadata"]["ownerReferences"][0]["uid"])
+            theirs = self._of_another(f"{path}/{name}", document["metadata"]["ownerReferences"][0])
             if theirs:
                 refusals.append(KubernetesError(f"There is another {document['kind']} {name}.", CONFLICT))
                 return
         memory.asked[name] = now
 
-    def _of_another(self, path: str, uid: str) -> bool:
+    def _of_another(self, path: str, owner: dict[str, Any]) -> bool:
         """Tell whether what has this name was not made for that object."""
         try:
             found = msgspec.convert(self._server.call("GET", path), o.Named)
@@ -122,7 +122,7 @@ class Maker:
             if error.status != NOT_FOUND:
                 raise
             return False
-        return not w.is_owned_by(found.metadata, uid)
+        return not w.is_owned_by(found.metadata, owner["uid"], owner["kind"])
 
     def _take_refusal(self, memory: Memory, worklist: o.Worklist, error: KubernetesError, now: float) -> None:
         """Remember why nothing can be made, and when to try again."""

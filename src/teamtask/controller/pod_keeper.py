@@ -91,7 +91,7 @@ class PodKeeper:
         pods, missing = sorted(pods, key=lambda pod: pod.metadata.name), None
         if worklist.spec.workers.mode == POOL:
             job = own_job(worklist, jobs)
-            pods = [pod for pod in pods if job is not None and w.is_owned_by(pod.metadata, job.metadata.uid)]
+            pods = [pod for pod in pods if job is not None and w.is_owned_by(pod.metadata, job.metadata.uid, w.JOB)]
             crew.count = sum(not pod.has_ended for pod in pods)
             missing = missing_pods(job, time.time()) if job is not None and not is_finished(worklist) else None
         troubles = {pod.metadata.name: trouble for pod in pods if (trouble := trouble_of(pod)) is not None}

@@ -211,6 +211,8 @@ class OwnerReference(_Object, frozen=True):
     """For which object another one was made: it goes with that."""
 
     uid: str
+    api_version: str = ""
+    kind: str = ""
     controller: bool = False
 
 

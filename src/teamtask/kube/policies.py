@@ -39,6 +39,8 @@ _VARIABLES = [
 _HAS_FINALIZER = f"(has(object.metadata.finalizers) && '{o.FINALIZER}' in object.metadata.finalizers)"
 _SAME_REPORT = "(has(oldObject.spec.report) && object.spec.report == oldObject.spec.report)"
 _PRESENT = "(has(oldObject.status.sequence) && object.spec.report.sequence == oldObject.status.sequence)"
+_IS_ITS_POD = "owner.apiVersion == 'v1' && owner.kind == 'Pod' && variables.pod != '' && owner.name == variables.pod"
+_IS_NO_CONTROLLER = "!(has(owner.controller) && owner.controller)"
 _RULES = (
     (
         "variables.block.spec.holder == request.userInfo.username",
@@ -63,9 +65,12 @@ _RULES = (
     (
         (
             "request.operation == 'DELETE' || !has(object.metadata.ownerReferences)"
-            " || object.metadata.ownerReferences.all(owner, owner.kind != 'Worklist')"
+            f" || object.metadata.ownerReferences.all(owner, {_IS_ITS_POD} && {_IS_NO_CONTROLLER})"
         ),
-        "A block that belongs to its Worklist is the controller's: it has a pod made for it.",
+        (
+            "A block that belongs to its Worklist is the controller's, for it has pods made: an owner of another one is"
+            " the pod whose token is used, with apiVersion v1 and not as its controller."
+        ),
     ),
     (
         "request.operation != 'CREATE' || !has(object.spec.report)",

@@ -13,6 +13,7 @@ WORKLIST_LABEL = f"{o.GROUP}/worklist"  # of pods and Jobs that the controller m
 BLOCK_LABEL = f"{o.GROUP}/block"
 SEQUENCE_LABEL = f"{o.GROUP}/sequence"
 TEMPLATE_ANNOTATION = f"{o.GROUP}/template"  # of a Job: what it was made from
+WORKLIST, BLOCK, JOB = "Worklist", "Block", "Job"
 ENDED_PHASES = {"Succeeded", "Failed"}
 
 
@@ -129,9 +130,16 @@ class Job(_Read, frozen=True):
         return any(one.status == "True" and one.type in {"Complete", "Failed"} for one in self.status.conditions)
 
 
-def is_owned_by(metadata: o.Metadata, uid: str) -> bool:
-    """Tell whether this object was made for that one, which is its controller."""
-    return any(owner.controller and owner.uid == uid for owner in metadata.owner_references)
+def is_owned_by(metadata: o.Metadata, uid: str, kind: str = WORKLIST) -> bool:
+    """Tell whether this object was made for that one of this kind, which is its controller.
+
+    Anybody may give any uid to something of a kind of his own, and the API server does not look.
+    """
+    group = "batch" if kind == JOB else o.GROUP
+    return any(
+        owner.controller and owner.uid == uid and owner.kind == kind and owner.api_version.startswith(f"{group}/")
+        for owner in metadata.owner_references
+    )
 
 
 def pods_path(namespace: str | None) -> str:
