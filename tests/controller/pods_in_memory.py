@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from objects_in_memory import Objects
 
-from teamtask.controller.block_pods import Steps, decide_pods, keep_alive, own_blocks
+from teamtask.controller.block_pods import Names, Steps, decide_pods, held_by, keep_alive, own_blocks
 from teamtask.controller.manifests import block_of, pod_of
 from teamtask.controller.reconcile import begin
 from teamtask.controller.working import Crew
@@ -34,6 +34,9 @@ class ObjectsAndPods(Objects):
         self.worked: dict[str, range] = {}  # by pod
         self.asked: set[str] = set()
         self.unseen: set[str] = set()
+        self.of_others: set[str] = set()  # blocks of other lists
+        self.met: set[str] = set()  # those of them that are known to be there
+        self.refused: set[str] = set()  # pods that the API server does not take now
         self.pods_made = 0
         self.quota = 10_000
         self.trouble: Trouble | None = None
@@ -78,7 +81,9 @@ class ObjectsAndPods(Objects):
             self.working = begin(self.worklist, blocks, self.results, self.now)
         keep_alive(self.working.ledger, own_blocks(self.worklist, blocks), self.now)
         pods = [pod for name, pod in self.pods.items() if name not in self.unseen]
-        steps = decide_pods(self.worklist, blocks, pods, self.asked, self.now)
+        own = held_by("controller", own_blocks(self.worklist, blocks))
+        names = Names(self.asked, {block.metadata.name for block in blocks} | self.met, self.refused)
+        steps = decide_pods(self.worklist, own, pods, names, self.now)
         todo = self._calls(steps)
         for call in todo[:writes]:
             call()
@@ -110,6 +115,9 @@ class ObjectsAndPods(Objects):
         self.report(name, fields.pop("state"), fields.pop("sequence"), **fields)
 
     def _create_block(self, name: str) -> None:
+        if name in self.of_others:
+            self.met.add(name)
+            return
         self._made += 1
         document = block_of(self.worklist, name, "controller")
         document["metadata"] |= {

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from pods_in_memory import ObjectsAndPods
 
-from teamtask.controller.block_pods import AT_ONCE_MAX, Steps, decide_pods, own_blocks
+from teamtask.controller.block_pods import AT_ONCE_MAX, Names, Steps, decide_pods, held_by, own_blocks
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import rfc_3339
@@ -127,6 +127,33 @@ def test_a_block_that_only_looks_as_if_the_controller_had_made_it_is_somebody_el
         assert not is_own(name), name
 
 
+def test_a_block_that_another_account_holds_is_not_this_controllers() -> None:
+    objects = begun()
+    own = own_blocks(objects.worklist, objects.blocks.values())
+    assert held_by("controller", own) == own
+    assert held_by("worker", own) == []
+
+
+def test_names_that_blocks_of_other_lists_have_are_passed_over() -> None:
+    objects = ObjectsAndPods(2, source={"kind": "range", "stop": 9}, block={"size": 1})
+    objects.of_others = {"list-0", "list-1", "list-3"}
+    look(objects, 8)
+    assert sorted(objects.blocks) == ["list-2", "list-4"]
+    assert sorted(objects.pods) == ["list-2-1", "list-4-1"]
+
+
+def test_a_pod_that_is_refused_keeps_no_other_waiting() -> None:
+    objects = ObjectsAndPods(2, source={"kind": "range", "stop": 9}, block={"size": 1})
+    objects.refused = {"list-0-1"}
+    look(objects, 4)
+    assert objects.live() == ["list-1-1"]
+    steps = look(objects)
+    assert (steps.idle, steps.pods) == ({"list-0"}, [])
+    objects.refused = set()
+    look(objects, 2)
+    assert sorted(objects.live()) == ["list-0-1", "list-1-1"]
+
+
 def test_pods_of_somebody_else_are_left_alone() -> None:
     objects = begun(replicas=1)
     labels = {w.WORKLIST_LABEL: "list", w.BLOCK_LABEL: "list-0", w.SEQUENCE_LABEL: "7"}
@@ -196,7 +223,7 @@ def test_what_has_a_deadline_is_not_waited_for() -> None:
 def test_a_list_that_is_being_deleted_gets_no_more_of_them() -> None:
     objects = begun()
     going = replace(objects.worklist, metadata=replace(objects.worklist.metadata, deletion_timestamp="now"))
-    steps = decide_pods(going, [], [], set(), objects.now)
+    steps = decide_pods(going, [], [], Names(), objects.now)
     assert (steps.blocks, steps.pods) == ([], [])
 
 
@@ -211,7 +238,8 @@ def test_a_list_that_suspends_itself_for_its_parked_items_starts_no_pod() -> Non
 def test_what_was_made_for_a_list_that_had_this_name_is_none_of_ours() -> None:
     objects = begun()
     objects.recreate()
-    steps = decide_pods(objects.worklist, list(objects.blocks.values()), objects.pods.values(), set(), objects.now)
+    own = own_blocks(objects.worklist, objects.blocks.values())
+    steps = decide_pods(objects.worklist, own, objects.pods.values(), Names(), objects.now)
     assert (steps.reports, steps.pods, steps.ended_pods) == ({}, [], [])
 
 

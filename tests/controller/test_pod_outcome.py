@@ -24,6 +24,10 @@ def pod(phase: str, message: str = "", code: int = 0, how: str = "", **status: A
     return w.Pod(metadata, w.PodSpec([w.Container("main")]), w.PodStatus(**status))
 
 
+def nested(depth: int) -> list[Any]:
+    return [nested(depth - 1)] if depth > 1 else []
+
+
 def test_a_pod_that_runs_reports_nothing() -> None:
     assert report_of_pod(block(), pod("Running"), None) is None
 
@@ -37,6 +41,17 @@ def test_a_pod_that_runs_reports_nothing() -> None:
         ("pong from host", "pong from host"),
         ("NaN", "NaN"),
         ("[" * 4_000, "[" * 4_000),
+        ("[" * 100 + "]" * 100, nested(100)),
+        ("[" * 101 + "]" * 101, "[" * 101 + "]" * 101),
+        ("[" * 950 + "]" * 950, "[" * 950 + "]" * 950),
+        (str(2**63 - 1), 2**63 - 1),
+        (str(-(2**63)), -(2**63)),
+        (str(2**63), str(2**63)),
+        ("9" * 310, "9" * 310),
+        ("-" + "9" * 4_000, "-" + "9" * 4_000),
+        ('{"n": [18446744073709551616, 1]}', {"n": ["18446744073709551616", 1]}),
+        ("1e400", "1e400"),
+        ('"\\ud800"', '"\\ud800"'),
     ],
 )
 def test_what_a_pod_leaves_is_the_result_of_its_item(message: str, value: Any) -> None:
@@ -51,6 +66,22 @@ def test_a_pod_that_leaves_nothing_has_completed_too() -> None:
 def test_the_results_of_many_items_come_by_their_indices() -> None:
     report = report_of_pod(block(10, 5), pod("Succeeded", '{"12": "b", "10": "a"}'), None)
     assert report == o.Report(3, "Completed", results=[o.ReportedResult(10, "a"), o.ReportedResult(12, "b")])
+
+
+def test_of_many_items_a_number_that_is_too_long_is_text_and_the_others_are_kept() -> None:
+    report = report_of_pod(block(10, 5), pod("Succeeded", f'{{"10": {10**400}, "11": 1}}'), None)
+    assert report is not None
+    assert report.results == [o.ReportedResult(10, str(10**400)), o.ReportedResult(11, 1)]
+
+
+def test_a_fold_that_is_larger_than_any_number_of_kubernetes_is_told_in_text() -> None:
+    most = 2**63 - 1
+    report = report_of_pod(block(10, 5), pod("Succeeded", f'{{"10": {most}, "11": {most}}}'), "sum")
+    assert report is not None
+    assert (report.state, report.fold) == ("Completed", str(2 * most))
+    report = report_of_pod(block(), pod("Succeeded", str(2**63)), "sum")
+    assert report is not None
+    assert report.state == "Failed"
 
 
 @pytest.mark.parametrize("message", ["[1, 2]", '{"9": 1}', '{"15": 1}', '{"a": 1}', "12", "no JSON", '{"-1": 0}'])

@@ -6,7 +6,7 @@ is of one assignment and has its number: what its block works on no longer is co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
@@ -34,6 +34,14 @@ NUMBER_DIGITS_MAX = 9  # of a block: its name is a label of its pods
 LOST_SECONDS = 60.0  # so long after it should have been gone, a pod's node is taken to be
 
 
+class Names(NamedTuple):
+    """What the objects in sight do not say; each by name."""
+
+    asked: Collection[str] = ()  # was created, and is perhaps not seen yet
+    taken: Collection[str] = ()  # Blocks that there are, of other lists too
+    waiting: Collection[str] = ()  # pods that were refused, and are not yet to be tried again
+
+
 class Steps(Struct):
     """What is to be done, in this order: reports, then Blocks that go, new ones, pods that go, new ones."""
 
@@ -59,6 +67,11 @@ def own_blocks(worklist: o.Worklist, blocks: Iterable[o.Block]) -> list[o.Block]
     return sorted(own, key=lambda block: (len(block.metadata.name), block.metadata.name))
 
 
+def held_by(holder: str, own: Iterable[o.Block]) -> list[o.Block]:
+    """Give those of a list's own blocks that this controller holds, and not one of another account."""
+    return [block for block in own if block.spec.holder == holder]
+
+
 def is_finished(worklist: o.Worklist) -> bool:
     """Tell whether a list has no more work."""
     return worklist.status.completion_time is not None
@@ -69,12 +82,9 @@ def is_suspended(worklist: o.Worklist) -> bool:
     return worklist.spec.suspend or worklist.status.phase == SUSPENDED
 
 
-def decide_pods(
-    worklist: o.Worklist, blocks: list[o.Block], pods: Iterable[w.Pod], asked: Collection[str], now: float
-) -> Steps:
-    """Decide for a list; `asked` has the names of what was created and is perhaps not seen yet."""
+def decide_pods(worklist: o.Worklist, own: list[o.Block], pods: Iterable[w.Pod], names: Names, now: float) -> Steps:
+    """Decide for a list, of whose blocks the controller holds `own`."""
     steps = Steps()
-    own = own_blocks(worklist, blocks)
     there = [block for block in own if block.metadata.deletion_timestamp is None]
     by_block: dict[str, list[w.Pod]] = {block.metadata.uid: [] for block in own}
     for pod in pods:
@@ -82,7 +92,7 @@ def decide_pods(
             if owner.uid in by_block and w.is_owned_by(pod.metadata, owner.uid, w.BLOCK):
                 by_block[owner.uid].append(pod)
     known = {pod.metadata.name for of_one in by_block.values() for pod in of_one}
-    coming = {name for name in asked if name not in known}
+    coming = {name for name in names.asked if name not in known}
     live = [pod for of_one in by_block.values() for pod in of_one if not (pod.has_ended or _is_lost(pod, now))]
     on_their_way = sum(_pod_name(block) in coming for block in there)
     room = _wanted(worklist) - len(live) - on_their_way
@@ -92,10 +102,12 @@ def decide_pods(
         before = len(steps.retired)
         _decide_block(steps, worklist, block, by_block[block.metadata.uid], coming, now, is_excess=is_excess)
         excess -= len(steps.retired) - before
-    steps.pods = sorted(steps.idle - steps.reports.keys(), key=lambda name: (len(name), name))
+    idle = {_pod_name(block): block.metadata.name for block in there if block.metadata.name in steps.idle}
+    ready = {block for pod, block in idle.items() if pod not in names.waiting} - steps.reports.keys()
+    steps.pods = sorted(ready, key=lambda name: (len(name), name))
     steps.pods = steps.pods[: max(0, min(room, AT_ONCE_MAX))]
     steps.count = len(live) + on_their_way
-    steps.blocks = _new_blocks(worklist, blocks, there, asked)
+    steps.blocks = _new_blocks(worklist, there, names)
     return steps
 
 
@@ -211,22 +223,21 @@ def _refusal(block: o.Block) -> str:
     return f"What the pod left was not taken: {ready.message if ready is not None else ''}"
 
 
-def _new_blocks(worklist: o.Worklist, blocks: list[o.Block], own: list[o.Block], asked: Collection[str]) -> list[str]:
+def _new_blocks(worklist: o.Worklist, own: list[o.Block], known: Names) -> list[str]:
     """Name the blocks that are to be made: no more than there are items left, none while one waits for work."""
     status = worklist.status
     if is_suspended(worklist) or any(_waits(worklist, block) for block in own):
         return []
     left = status.size - status.completed_items - status.parked_items
-    taken = {block.metadata.name for block in blocks}
     prefix = worklist.metadata.name
-    coming = sum(name not in taken and _is_block_name(prefix, name) for name in asked)
+    coming = sum(name not in known.taken and _is_block_name(prefix, name) for name in known.asked)
     missing = min(_wanted(worklist), left, worklist.spec.max_active_blocks) - len(own) - coming
     names: list[str] = []
     number = 0
     while len(names) < min(missing, AT_ONCE_MAX):
         name = f"{prefix}-{number}"
         number += 1
-        if name not in taken and name not in asked:
+        if name not in known.taken and name not in known.asked:
             names.append(name)
     return names
 

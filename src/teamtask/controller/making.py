@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from teamtask.controller.manifests import template_hash, trial_pod
-from teamtask.controller.working import Trouble
+from teamtask.controller.setbacks import Setbacks, trouble_of_refusal
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
@@ -20,137 +20,164 @@ if TYPE_CHECKING:
     from teamtask.kube.api_server import ApiServer
 
     Together = Callable[[Sequence[Callable[[], None]]], None]
+    Documents = list[tuple[str, dict[str, Any]]]  # with the names
 
-BAD_REQUEST, FORBIDDEN, UNPROCESSABLE = 400, 403, 422
-BACKOFF_SECONDS = 1.0
-BACKOFF_MAX_SECONDS = 30.0
-DOUBLINGS_MAX = 6
-QUOTA = "exceeded quota"
+REFUSED = {400, 413, 422}  # for what it is: the same would be refused again
 STRICT = {"fieldValidation": "Strict"}
+CREATING, BLOCKS, TEMPLATE = "creating", "creating blocks", "template"  # of what there is a setback
+POD_SETBACK = "pod "
+TEMPLATE_SECONDS_MAX = 60.0  # an admission webhook or a policy may have been mended
 
 
 class Memory(Struct):
     """What is remembered of a list between two looks at it; nothing that may not be forgotten."""
 
     asked: dict[str, float] = field(default_factory=dict)  # what was created, and when
+    others: dict[str, float] = field(default_factory=dict)  # names of Blocks of other lists, and when they were met
     taken: str = ""  # the template that the API server has taken
     refused: str = ""  # the one that it has not
-    trouble: Trouble | None = None
-    failures: int = 0
-    wait_until: float = 0.0
+    setbacks: Setbacks = field(default_factory=Setbacks)
     live: int = 0
     writes: int = 0  # of this look
 
 
 class Maker:
-    """Used by the one thread that decides; writes go to several at once."""
+    """Used by the one thread that decides; writes go to several at once. No refusal is raised."""
 
     def __init__(self, server: ApiServer, together: Together) -> None:
         """Use `together` to carry out calls."""
         self._server = server
         self._together = together
 
+    def waits(self, memory: Memory, worklist: o.Worklist, now: float) -> bool:
+        """Tell whether it is too early to create pods or a Job; another template than the refused one need not wait."""
+        if memory.refused and memory.refused != template_hash(worklist):
+            memory.refused = ""
+            memory.setbacks.clear(TEMPLATE)
+        return memory.setbacks.waits(CREATING, now) or memory.setbacks.waits(TEMPLATE, now)
+
     def create_job(self, memory: Memory, worklist: o.Worklist, job: dict[str, Any], now: float) -> None:
-        """Create the Job of a list's pool, unless its template was refused."""
-        if memory.refused == template_hash(worklist):
-            return
+        """Create the Job of a list's pool."""
         path = w.jobs_path(worklist.metadata.namespace)
         try:
             self._server.call("POST", path, job, STRICT)
         except KubernetesError as error:
             if error.status == CONFLICT:
-                self._have_trouble(memory, now, "NameTaken", f"There is another Job of this name: {error}")
+                taken = ("NameTaken", f"There is another Job of this name: {error}"[: o.MESSAGE_CHARACTERS_MAX])
+                memory.setbacks.note(CREATING, taken, now)
             else:
-                self._take_refusal(memory, worklist, error, now)
+                _note_refused_template(memory, worklist, error, now)
         else:
-            memory.trouble, memory.failures = None, 0
+            _note_taken_template(memory, worklist)
             memory.asked[worklist.metadata.name] = now
 
     def takes_template(self, memory: Memory, worklist: o.Worklist, now: float) -> bool:
         """Ask the API server once for each template whether it would take such a pod."""
-        template = template_hash(worklist)
-        if memory.taken == template:
+        if memory.taken == template_hash(worklist):
             return True
-        if memory.refused == template:
-            return False
         query = STRICT | {"dryRun": "All"}
         try:
             self._server.call("POST", w.pods_path(worklist.metadata.namespace), trial_pod(worklist), query)
         except KubernetesError as error:
-            self._take_refusal(memory, worklist, error, now)
-            return False
-        memory.taken, memory.refused, memory.trouble, memory.failures = template, "", None, 0
+            if error.status != CONFLICT:  # else it would be taken, were there not one of its name
+                _note_refused_template(memory, worklist, error, now)
+                return False
+        _note_taken_template(memory, worklist)
         return True
 
-    def create(
-        self, memory: Memory, worklist: o.Worklist, path: str, documents: list[tuple[str, dict[str, Any]]], now: float
-    ) -> None:
-        """Create these, by name: one, then two, then four at once, until one is refused, as the others would be."""
-        refusals: list[KubernetesError] = []
+    def create_blocks(self, memory: Memory, path: str, blocks: Documents, now: float) -> None:
+        """Create Blocks; a name that is taken is passed over from now on."""
+        refusals = self._create(memory, path, blocks, now)
+        memory.others |= {name: now for name, error in refusals.items() if error.status == CONFLICT}
+        _note_refusals(memory, BLOCKS, refusals, now)
+
+    def create_pods(
+        self, memory: Memory, worklist: o.Worklist, path: str, pods: Documents, now: float
+    ) -> dict[str, str]:
+        """Create pods; give those that are refused though their template is not, by name, with the words."""
+        refusals = self._create(memory, path, pods, now)
+        for name, error in refusals.items():
+            if error.status == CONFLICT:
+                memory.setbacks.note(pod_setback(name), ("NameTaken", str(error)), now)
+        refused = {name: str(error) for name, error in refusals.items() if error.status in REFUSED}
+        if refused:
+            memory.taken = ""
+            return refused if self.takes_template(memory, worklist, now) else {}
+        _note_refusals(memory, CREATING, refusals, now)
+        return {}
+
+    def _create(self, memory: Memory, path: str, documents: Documents, now: float) -> dict[str, KubernetesError]:
+        """Create one, then two, then four at once, until one is refused for more than its name; give the refusals."""
+        refusals: dict[str, KubernetesError] = {}
         begun, size = 0, 1
-        while begun < len(documents) and not refusals:
+        while begun < len(documents) and all(error.status == CONFLICT for error in refusals.values()):
             some = documents[begun : begun + size]
             memory.writes += len(some)
             self._together([partial(self._create_one, memory, path, one, now, refusals) for one in some])
             begun, size = begun + size, 2 * size
-        if refusals:
-            self._take_refusal(memory, worklist, refusals[0], now)
-        elif documents:
-            memory.trouble, memory.failures = None, 0
+        return refusals
 
     def _create_one(
-        self, memory: Memory, path: str, one: tuple[str, dict[str, Any]], now: float, refusals: list[KubernetesError]
+        self,
+        memory: Memory,
+        path: str,
+        one: tuple[str, dict[str, Any]],
+        now: float,
+        refusals: dict[str, KubernetesError],
     ) -> None:
         name, document = one
         try:
-            self._server.call("POST", path, document)
+            try:
+                self._server.call("POST", path, document)
+            except KubernetesError as error:
+                if error.status != CONFLICT:
+                    raise
+                self._check_is_ours(f"{path}/{name}", document)
         except KubernetesError as error:
-            if error.status != CONFLICT:
-                refusals.append(error)
-                return
-            theirs = self._of_another(f"{path}/{name}", document["metadata"]["ownerReferences"][0])
-            if theirs:
-                refusals.append(KubernetesError(f"There is another {document['kind']} {name}.", CONFLICT))
-                return
-        memory.asked[name] = now
+            refusals[name] = error
+        else:
+            memory.asked[name] = now
 
-    def _of_another(self, path: str, owner: dict[str, Any]) -> bool:
-        """Tell whether what has this name was not made for that object."""
+    def _check_is_ours(self, path: str, document: dict[str, Any]) -> None:
+        """See that what has a name already was made for the same object. Raises KubernetesError."""
         try:
             found = msgspec.convert(self._server.call("GET", path), o.Named)
         except KubernetesError as error:
             if error.status != NOT_FOUND:
                 raise
-            return False
-        return not w.is_owned_by(found.metadata, owner["uid"], owner["kind"])
+            return
+        metadata = document["metadata"]
+        owner = metadata["ownerReferences"][0]
+        if not w.is_owned_by(found.metadata, owner["uid"], owner["kind"]):
+            raise KubernetesError(f"There is another {document['kind']} {metadata['name']}.", CONFLICT)
 
-    def _take_refusal(self, memory: Memory, worklist: o.Worklist, error: KubernetesError, now: float) -> None:
-        """Remember why nothing can be made, and when to try again."""
+
+def pod_setback(name: str) -> str:
+    """Name what is wrong with one pod alone."""
+    return f"{POD_SETBACK}{name}"
+
+
+def _note_refusals(memory: Memory, what: str, refusals: dict[str, KubernetesError], now: float) -> None:
+    """Remember why nothing can be made; where only names were taken, something can."""
+    error = next((error for error in refusals.values() if error.status != CONFLICT), None)
+    if error is None:
+        memory.setbacks.clear(what)
+    else:
+        memory.setbacks.note(what, trouble_of_refusal(error), now)
+
+
+def _note_taken_template(memory: Memory, worklist: o.Worklist) -> None:
+    memory.taken, memory.refused = template_hash(worklist), ""
+    memory.setbacks.clear(TEMPLATE)
+    memory.setbacks.clear(CREATING)
+
+
+def _note_refused_template(memory: Memory, worklist: o.Worklist, error: KubernetesError, now: float) -> None:
+    """Remember that no such pod is taken, or why nobody can tell."""
+    if error.status in REFUSED:
+        memory.refused = template_hash(worklist)
         words = str(error)[: o.MESSAGE_CHARACTERS_MAX]
-        if QUOTA in words:
-            self._have_trouble(memory, now, "QuotaExceeded", words[words.index(QUOTA) :])
-        elif error.status == CONFLICT:
-            self._have_trouble(memory, now, "NameTaken", words)
-        elif error.status in (BAD_REQUEST, UNPROCESSABLE):
-            memory.refused, memory.trouble = template_hash(worklist), ("TemplateRefused", words)
-        elif error.status == FORBIDDEN:
-            self._have_trouble(memory, now, "Forbidden", words)
-        elif error.may_pass or error.status == NOT_FOUND:
-            self._have_trouble(memory, now, "NotAnswered", words)
-        else:
-            raise error
-
-    def _have_trouble(self, memory: Memory, now: float, reason: str, words: str) -> None:
-        memory.trouble = (reason, words)
-        seconds = min(BACKOFF_MAX_SECONDS, BACKOFF_SECONDS * 2 ** min(memory.failures, DOUBLINGS_MAX))
-        memory.failures += 1
-        memory.wait_until = now + seconds
-
-    def change(self, memory: Memory, now: float, call: Callable[[], object]) -> None:
-        """Change something that is there."""
-        try:
-            call()
-            memory.trouble, memory.failures = None, 0
-        except KubernetesError as error:
-            if error.status not in (NOT_FOUND, CONFLICT):
-                self._have_trouble(memory, now, "NotAnswered", str(error)[: o.MESSAGE_CHARACTERS_MAX])
+        memory.setbacks.note(TEMPLATE, ("TemplateRefused", words), now, TEMPLATE_SECONDS_MAX)
+        memory.setbacks.clear(CREATING)
+    else:
+        memory.setbacks.note(CREATING, trouble_of_refusal(error), now)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from teamtask.kube import objects as o
 from teamtask.ledger.errors import InvalidField
 from teamtask.ledger.folds import check_fold, fold_of
+from teamtask.wire.exchange_fields import wire_fold
+from teamtask.wire.limits import RESULT_DEPTH_MAX
 
 if TYPE_CHECKING:
     from teamtask.kube import workloads as w
@@ -16,6 +18,8 @@ NO_OBJECT = "The pod left a message that is no JSON object of the block's indice
 NO_FOLD = "The list has a fold, and the pod left no result in /dev/termination-log that it can take."
 UNFIT = "The item is too long for the environment of a program, or has a character that none can have."
 ITEM_BYTES_MAX = 100_000  # Linux takes 128 KiB in one variable
+_INTEGER_END = 2**63
+_DIGITS_MAX = 20  # with a sign
 _HAPPENED_TO_IT = {"Evicted", "NodeShutdown", "Shutdown", "Terminated", "NodeLost"}
 
 
@@ -60,18 +64,18 @@ def _completed(block: o.Block, pod: w.Pod, fold: Any) -> o.Report:  # noqa: ANN4
             value = None
         if value is None:
             return failed(block, why or NO_FOLD)
-    return o.Report(block.status.sequence, "Completed", results=results, fold=value, message=why)
+    return o.Report(block.status.sequence, "Completed", results=results, fold=wire_fold(value), message=why)
 
 
 def _results(text: str, assignment: o.Assignment) -> list[o.ReportedResult]:
     if assignment.size == 1:
         try:
-            value = _read_json(text)
+            value = _read_json(text, RESULT_DEPTH_MAX)
         except (ValueError, RecursionError):
             value = text  # a word is a result too
         return [o.ReportedResult(assignment.index, value)]
     try:
-        said = _read_json(text)
+        said = _read_json(text, RESULT_DEPTH_MAX + 1)
         found = {int(index): value for index, value in said.items()} if isinstance(said, dict) else {-1: said}
     except (ValueError, RecursionError):
         raise NotKept(NO_OBJECT) from None
@@ -81,10 +85,31 @@ def _results(text: str, assignment: o.Assignment) -> list[o.ReportedResult]:
     return [o.ReportedResult(index, value) for index, value in sorted(found.items())]
 
 
-def _read_json(text: str) -> Any:  # noqa: ANN401 - any JSON
-    value = json.loads(text, parse_constant=_refuse)
-    json.dumps(value, allow_nan=False)  # what is too deep to be written is none
+def _read_json(text: str, depth: int) -> Any:  # noqa: ANN401 - any JSON
+    """Read what the API server keeps as it is, with lists and objects so deep inside each other at most.
+
+    Of an integer past 64 bits it would lose digits, or refuse it: that is read as text. Raises ValueError,
+    RecursionError.
+    """
+    value = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    if not _is_flat(value, depth):
+        raise ValueError(text)
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # finds infinity, and half characters
     return value
+
+
+def _integer(digits: str) -> int | str:
+    if len(digits) > _DIGITS_MAX:
+        return digits
+    value = int(digits)
+    return value if -_INTEGER_END <= value < _INTEGER_END else digits
+
+
+def _is_flat(value: Any, depth: int) -> bool:  # noqa: ANN401 - any JSON
+    if not isinstance(value, (dict, list)):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_flat(part, depth - 1) for part in parts)
 
 
 def _refuse(word: str) -> None:
