@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,9 +169,12 @@ print("at the end", flush=True)
 """
 
 
-def run(server: ServerProcess, name: str, action: str) -> subprocess.CompletedProcess[str]:
+FIRST = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+
+
+def run(server: ServerProcess, name: str, action: str, *by: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, server.url, server.token, name, action],
+        [*by, sys.executable, "-c", PROGRAM, server.url, server.token, name, action],
         capture_output=True, text=True, check=False, timeout=60, env=os.environ,
     )  # fmt: skip
 
@@ -191,6 +195,21 @@ def test_a_second_sigterm_does_not_wait_for_the_item_in_hand(server: ServerProce
     ended = run(server, name, "hang")
     assert ended.returncode == -signal.SIGTERM
     assert ended.stdout.split("\n")[-2] == "goes on"
+
+
+def may_be_first() -> bool:
+    return shutil.which("unshare") is not None and not subprocess.run([*FIRST, "true"], check=False).returncode
+
+
+@pytest.mark.skipif(not may_be_first(), reason="this takes `unshare` and user namespaces")
+@pytest.mark.parametrize(("action", "done"), [("SIGTERM", 6), ("hang", 5)])
+def test_the_first_process_of_a_container_ends_by_sigterm_too(
+    server: ServerProcess, client: Client, name: str, action: str, done: int
+) -> None:
+    made = client.create(name, range(10), block={"size": 10}, attempts=1)
+    ended = run(server, name, action, *FIRST)
+    assert (ended.returncode, "at the end" in ended.stdout) == (128 + signal.SIGTERM, False), ended.stderr
+    assert made.refresh().done == done
 
 
 def test_a_signal_that_the_program_handles_is_left_to_it(client: Client, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from teamtask.client.block import Block
 from teamtask.client.connection import list_path
+from teamtask.client.end_by import end_by
 from teamtask.client.exchanging import Exchanging
 from teamtask.client.leaving import failure_in
 from teamtask.client.list_items import ListItems
@@ -141,12 +142,12 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self._terminated:
-            signal.raise_signal(signal.SIGTERM)
+            end_by(signal.SIGTERM)
 
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
         if self._terminated or self._closed:
             signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            end_by(number)
         self._terminated = self._session.stopping = True
         self._items.give_up(0.0)
 

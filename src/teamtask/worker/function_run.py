@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from teamtask.client.end_by import end_by
 from teamtask.client.worker_name import worker_name
 from teamtask.ledger.errors import InvalidField
 from teamtask.worker.interruptible import interruptible
@@ -68,7 +69,7 @@ class FunctionRun:
                 with interruptible(stopping) as received:
                     trouble = work_out(work, far, worker)
         if received:
-            signal.raise_signal(max(received, key=lambda number: number != signal.SIGINT))  # what nobody may outlive
+            end_by(max(received, key=lambda number: number != signal.SIGINT))  # what nobody may outlive
         if trouble is not None:
             raise trouble
 
