@@ -61,14 +61,14 @@ def test_who_fails_leaves_the_end_of_its_log_unless_the_template_says_otherwise(
     assert [one["terminationMessagePolicy"] for one in pod["spec"]["containers"]] == ["FallbackToLogsOnError", "File"]
 
 
-def test_the_job_of_a_pool_has_no_end_of_its_own() -> None:
+def test_the_job_of_a_pool_replaces_each_pod_by_itself_until_it_ends_well() -> None:
     template = {"spec": {"containers": [{"name": "main", "env": [{"name": "TEAMTASK_URL", "value": "http://mine"}]}]}}
     job = job_of(worklist(template, "Pool"), suspend=True)
     assert job["metadata"]["name"] == "pings"
     assert job["metadata"]["ownerReferences"][0]["uid"] == "w"
     spec = job["spec"]
     assert (spec["parallelism"], spec["backoffLimit"], spec["suspend"]) == (3, ALWAYS, True)
-    assert "completions" not in spec
+    assert (spec["completionMode"], spec["completions"], spec["backoffLimitPerIndex"]) == ("Indexed", 3, ALWAYS)
     assert spec["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
     assert env(spec["template"]["spec"]["containers"][0]) == {
         "TEAMTASK_URL": "http://mine",

@@ -45,11 +45,23 @@ def test_a_job_of_another_list_that_had_this_name_is_not_taken_for_ours() -> Non
     assert steps.create is not None
 
 
-def test_replicas_are_the_jobs_parallelism() -> None:
+def scaled(replicas: int) -> o.Worklist:
     spec = worklist().spec
     assert spec.workers is not None
-    scaled = replace(worklist(), spec=replace(spec, workers=replace(spec.workers, replicas=7)))
-    assert decide_job(scaled, [job(worklist())], NOW).patch == {"spec": {"parallelism": 7}}
+    return replace(worklist(), spec=replace(spec, workers=replace(spec.workers, replicas=replicas)))
+
+
+def test_replicas_are_the_jobs_indices_all_worked_at_once() -> None:
+    assert decide_job(scaled(7), [job(worklist())], NOW).patch == {"spec": {"parallelism": 7, "completions": 7}}
+
+
+def test_a_list_that_is_scaled_to_nothing_has_a_suspended_job() -> None:
+    assert decide_job(scaled(0), [job(worklist())], NOW).patch == {"spec": {"suspend": True}}
+    created = decide_job(scaled(0), [], NOW).create
+    assert created is not None
+    assert (created["spec"]["suspend"], created["spec"]["completions"]) == (True, 1)
+    back = {"spec": {"parallelism": 3, "completions": 3, "suspend": False}}
+    assert decide_job(worklist(), [job(scaled(0), suspend=True)], NOW).patch == back
 
 
 def test_a_suspended_lists_job_is_suspended_when_nothing_is_worked_any_more() -> None:

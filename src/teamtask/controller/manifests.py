@@ -52,7 +52,10 @@ def _pod(worklist: o.Worklist, block: o.Metadata, sequence: int, env: Env) -> di
 
 
 def job_of(worklist: o.Worklist, *, suspend: bool) -> dict[str, Any]:
-    """Give the Job of a pool: it has no end of its own, its pods end when the list does."""
+    """Give the Job of a pool: its pods end when the list does.
+
+    Each has an index of its own, so that one that ended well, or fails often, keeps no other from being replaced.
+    """
     template = _template(worklist)
     spec = {"restartPolicy": "Never"} | _mapping(template.get("spec"))
     env: Env = [
@@ -61,13 +64,17 @@ def job_of(worklist: o.Worklist, *, suspend: bool) -> dict[str, Any]:
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
     _set_env(spec, "containers", env, ours_first=False)
+    replicas = replicas_of(worklist)
     job: dict[str, Any] = {
-        "parallelism": replicas_of(worklist),
+        "completionMode": "Indexed",
+        "completions": max(1, replicas),  # with none it would have ended
+        "parallelism": max(1, replicas),
         "backoffLimit": ALWAYS,
-        "suspend": suspend,
+        "suspend": suspend or not replicas,
         "template": {"metadata": _kept_metadata(template, _labels(worklist)), "spec": spec},
     }
-    if spec["restartPolicy"] == "Never":  # the API server takes no such policy with another one
+    if spec["restartPolicy"] == "Never":  # the API server takes neither with another one
+        job["backoffLimitPerIndex"] = ALWAYS
         disrupted = [{"type": "DisruptionTarget", "status": "True"}]
         job["podFailurePolicy"] = {"rules": [{"action": "Ignore", "onPodConditions": disrupted}]}
     metadata = {

@@ -58,7 +58,8 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSt
         return JobSteps(delete=job) if since >= AGAIN_SECONDS else JobSteps(wake_seconds=AGAIN_SECONDS - since)
     # What is being worked goes on to its end, so the pods stay until then.
     suspend = is_suspended(worklist) and (job.spec.suspend or not worklist.status.active_blocks)
-    return _changed(job, parallelism=replicas_of(worklist), suspend=suspend)
+    replicas = replicas_of(worklist)
+    return _changed(job, size=replicas or job.spec.parallelism, suspend=suspend or not replicas)
 
 
 def _after_the_end(worklist: o.Worklist, job: w.Job, now: float) -> JobSteps:
@@ -67,11 +68,15 @@ def _after_the_end(worklist: o.Worklist, job: w.Job, now: float) -> JobSteps:
     since = now - seconds_of(worklist.status.completion_time or "")
     if since < LEAVE_SECONDS:
         return JobSteps(wake_seconds=LEAVE_SECONDS - since)
-    return _changed(job, parallelism=job.spec.parallelism, suspend=True)
+    return _changed(job, size=job.spec.parallelism, suspend=True)
 
 
-def _changed(job: w.Job, **wanted: int | bool) -> JobSteps:
-    differs = {name: value for name, value in wanted.items() if getattr(job.spec, name) != value}
+def _changed(job: w.Job, *, size: int, suspend: bool) -> JobSteps:
+    differs: dict[str, int | bool] = {}
+    if job.spec.parallelism != size:
+        differs = {"parallelism": size, "completions": size}  # of a Job with indices they change together
+    if job.spec.suspend != suspend:
+        differs["suspend"] = suspend
     return JobSteps(patch={"spec": differs} if differs else None)
 
 

@@ -106,6 +106,7 @@ class JobSpec(_Read, frozen=True):
     """What a Job is asked for."""
 
     parallelism: int = 1
+    completions: int | None = None
     suspend: bool = False
 
 
