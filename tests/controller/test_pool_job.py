@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from teamtask.controller.manifests import job_of
-from teamtask.controller.pool_job import JobSteps, decide_job, missing_pods
+from teamtask.controller.pool_job import JobSteps, decide_job, has_only_ended, missing_pods
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import rfc_3339, seconds_of
@@ -86,6 +86,21 @@ def test_a_job_that_ended_before_its_list_is_made_anew_but_not_at_once() -> None
     assert ended.metadata.creation_timestamp is not None
     soon = seconds_of(ended.metadata.creation_timestamp) + 10
     assert decide_job(worklist(), [ended], soon) == JobSteps(wake_seconds=20)
+
+
+def test_a_job_whose_pods_have_all_ended_and_are_not_replaced_is_made_anew() -> None:
+    made = job(worklist())
+    assert decide_job(worklist(), [made], NOW, NOW - 59) == JobSteps(wake_seconds=1)
+    assert decide_job(worklist(), [made], NOW, NOW - 60).delete == made
+    ended, runs = (
+        w.read_pod({"metadata": {"name": "a", "ownerReferences": [{"uid": "j", "controller": True}]}, "status": status})
+        for status in ({"phase": "Failed"}, {"phase": "Running"})
+    )
+    of_pods = replace(made, metadata=replace(made.metadata, uid="j"))
+    assert has_only_ended(of_pods, [ended])
+    assert not has_only_ended(of_pods, [ended, runs])
+    assert not has_only_ended(of_pods, [])
+    assert not has_only_ended(made, [ended]), "those of another Job"
 
 
 def test_workers_that_do_not_see_the_end_of_their_list_are_ended() -> None:

@@ -39,6 +39,7 @@ class Memory(Struct):
     setbacks: Setbacks = field(default_factory=Setbacks)
     live: int = 0
     writes: int = 0  # of this look
+    ended_since: float | None = None  # since when all pods of the Job have ended
 
 
 class Maker:

@@ -13,7 +13,7 @@ from teamtask.controller.block_pods import POD_PER_BLOCK, Names, Steps, decide_p
 from teamtask.controller.making import BLOCKS, CREATING, POD_SETBACK, REFUSED, TEMPLATE, Maker, Memory, pod_setback
 from teamtask.controller.manifests import NAME_CHARACTERS_MAX, block_of, pod_of
 from teamtask.controller.pod_outcome import UNFIT, failed, is_fit, trouble_of
-from teamtask.controller.pool_job import POOL, decide_job, missing_pods, own_job
+from teamtask.controller.pool_job import POOL, decide_job, has_only_ended, missing_pods, own_job
 from teamtask.controller.setbacks import trouble_of_refusal
 from teamtask.controller.working import Crew
 from teamtask.kube import objects as o
@@ -74,6 +74,9 @@ class PodKeeper:
         if worklist.spec.workers is not None and len(worklist.metadata.name) > NAME_CHARACTERS_MAX:
             return Crew(trouble=("NameTooLong", LONG_NAME))
         memory.writes, met = 0, len(memory.others)
+        job = own_job(worklist, jobs)
+        is_idle = job is not None and has_only_ended(job, pods)
+        memory.ended_since = (memory.ended_since or now) if is_idle else None
         job_wake = self._keep_job(memory, worklist, jobs, now)
         crew = Crew(count=memory.live)
         if self._attempt(memory, "own name", now, self._ask_own_name):
@@ -126,7 +129,7 @@ class PodKeeper:
 
     def _keep_job(self, memory: Memory, worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> float | None:
         """Make, change or take away the Job of a pool; give the seconds after which to look again."""
-        steps = decide_job(worklist, jobs, now)
+        steps = decide_job(worklist, jobs, now, memory.ended_since)
         path, name = w.jobs_path(worklist.metadata.namespace), worklist.metadata.name
         if steps.delete is not None:
             delete = partial(self._delete, f"{path}/{name}", steps.delete.metadata.uid)

@@ -20,6 +20,7 @@ POOL = "Pool"
 LEAVE_SECONDS = 15.0  # so long after the end of the list its workers may take to see it
 BEGIN_SECONDS = 10.0  # a Job has so long to make its first pods before it is said that they are missing
 AGAIN_SECONDS = 30.0  # a Job that ended before its list is made anew so long after it was made
+STUCK_SECONDS = 60.0  # a Job all of whose pods have ended may take so long to make others
 
 
 class JobSteps(Struct):
@@ -36,8 +37,11 @@ def own_job(worklist: o.Worklist, jobs: Iterable[w.Job]) -> w.Job | None:
     return next((job for job in jobs if w.is_owned_by(job.metadata, worklist.metadata.uid)), None)
 
 
-def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSteps:
-    """Decide for a list; its pods go when it is suspended and nothing is worked any more, or finished."""
+def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float, ended_since: float | None = None) -> JobSteps:
+    """Decide for a list; its pods go when it is suspended and nothing is worked any more, or finished.
+
+    Since `ended_since` its Job has had pods, and none that has not ended.
+    """
     workers, job = worklist.spec.workers, own_job(worklist, jobs)
     wanted = workers is not None and workers.mode == POOL
     is_going = worklist.metadata.deletion_timestamp is not None
@@ -51,7 +55,9 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSt
         return JobSteps(delete=job)
     if is_finished(worklist):
         return _after_the_end(worklist, job, now)
-    if job.metadata.annotations.get(w.TEMPLATE_ANNOTATION) != template_hash(worklist):
+    # Its failed pods stay until they are replaced, which in a namespace that is being deleted they never are.
+    is_stuck = ended_since is not None and now - ended_since >= STUCK_SECONDS
+    if is_stuck or job.metadata.annotations.get(w.TEMPLATE_ANNOTATION) != template_hash(worklist):
         return JobSteps(delete=job)  # a Job keeps its template
     if job.has_ended:
         since = now - seconds_of(job.metadata.creation_timestamp) if job.metadata.creation_timestamp else AGAIN_SECONDS
@@ -59,7 +65,10 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float) -> JobSt
     # What is being worked goes on to its end, so the pods stay until then.
     suspend = is_suspended(worklist) and (job.spec.suspend or not worklist.status.active_blocks)
     replicas = replicas_of(worklist)
-    return _changed(job, size=replicas or job.spec.parallelism, suspend=suspend or not replicas)
+    steps = _changed(job, size=replicas or job.spec.parallelism, suspend=suspend or not replicas)
+    if ended_since is not None:
+        steps.wake_seconds = ended_since + STUCK_SECONDS - now
+    return steps
 
 
 def _after_the_end(worklist: o.Worklist, job: w.Job, now: float) -> JobSteps:
@@ -78,6 +87,12 @@ def _changed(job: w.Job, *, size: int, suspend: bool) -> JobSteps:
     if job.spec.suspend != suspend:
         differs["suspend"] = suspend
     return JobSteps(patch={"spec": differs} if differs else None)
+
+
+def has_only_ended(job: w.Job, pods: Iterable[w.Pod]) -> bool:
+    """Tell whether a Job has pods and all of them have ended, though its work goes on."""
+    own = [pod for pod in pods if w.is_owned_by(pod.metadata, job.metadata.uid)]
+    return bool(own) and not job.spec.suspend and not job.has_ended and all(pod.has_ended for pod in own)
 
 
 def missing_pods(job: w.Job, now: float) -> tuple[str, str] | None:
