@@ -38,6 +38,9 @@ def installed(cluster: Cluster, image: str, tmp_path: Path) -> Iterator[str]:
     cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("apply", "-k", str(tmp_path), f"--namespace={SYSTEM}")
     yield namespace
+    # First the pods: without their rights they would be refused what they ask for.
+    cluster.kubectl("delete", "deployment", "teamtask-controller", f"--namespace={SYSTEM}", "--cascade=foreground",
+                    "--timeout=30s", "--request-timeout=0")  # fmt: skip
     cluster.kubectl("delete", "namespace", namespace, "--wait=false")
     cluster.kubectl("delete", "namespace", SYSTEM, "--wait=false")
     cluster.kubectl("delete", "clusterrolebinding", "teamtask-controller")
