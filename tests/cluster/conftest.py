@@ -99,6 +99,7 @@ class Controller:
     def start(self) -> None:
         """Start it, again if it was killed."""
         with self._log.open("ab") as log:
+            self._began = log.tell()
             self.process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -109,6 +110,10 @@ class Controller:
     def said(self) -> str:
         """Give what it has logged."""
         return self._log.read_text()
+
+    def leads(self) -> bool:
+        """Tell whether it has become the one that acts since it was started, and runs."""
+        return self.process.poll() is None and b" leading" in self._log.read_bytes()[self._began :]
 
 
 @pytest.fixture(scope="session")

@@ -196,6 +196,7 @@ def test_an_account_with_the_workers_role_works_and_does_nothing_else(cluster: C
     assert worked.code == 0, worked.said
     assert sorted(worked.out.split(), key=int) == [str(number) for number in range(20)]
     assert json.loads(teamtask("show", "limited", "-o", "json", "--token", token).out)["state"] == "complete"
+    assert "limited" in teamtask("ls", "-o", "name", "--token", token).out.splitlines()
     teamtask("create", "not-theirs", "--range", "0:20")
     for command in (["pause", "not-theirs"], ["rm", "-y", "limited"], ["results", "limited"]):
         refused = teamtask(*command, "--token", token)

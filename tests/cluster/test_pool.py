@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import files
 import images
 import pytest
+from conftest import Controller
 
 if TYPE_CHECKING:
     from conftest import Cluster
@@ -116,6 +118,22 @@ def test_a_pool_that_the_api_server_refuses_is_said(
     assert told["reason"] == reason
     assert said in told["message"]
     cluster.kubectl("delete", "worklist", "no-pool")
+
+
+def test_a_namespace_with_a_pool_goes_while_a_controller_runs(cluster: Cluster, tmp_path: Path) -> None:
+    namespace = f"{cluster.namespace}-pool"
+    there = f"--namespace={namespace}"
+    cluster.kubectl("create", "namespace", namespace)
+    controller = Controller(namespace, Path(os.environ["KUBECONFIG"]), tmp_path / "log")
+    try:
+        spec = {"source": {"kind": "range", "stop": 5}, "workers": workers(IDLE)}
+        version = {"apiVersion": "teamtask.io/v1alpha1", "kind": "Worklist"}
+        cluster.kubectl("create", "-f", "-", there, given=version | {"metadata": {"name": "going"}, "spec": spec})
+        cluster.wait(lambda: cluster.kubectl("get", "pods", there).count("Running") == 2)
+        patient = ("--timeout=120s", "--request-timeout=0")
+        cluster.kubectl("delete", "namespace", namespace, *patient)
+    finally:
+        controller.stop(signal.SIGKILL)
 
 
 def test_a_pod_of_a_pool_may_be_restarted_in_its_place(cluster: Cluster) -> None:
