@@ -78,10 +78,8 @@ def test_a_hundred_hosts_from_apply_to_delete(
     assert "hosts edited" in edit(cluster, monkeypatch, "s/suspend: true/suspend: false/")
     cluster.wait(lambda: cluster.status("worklist", "hosts")["activeBlocks"] == 1)
 
-    for condition in ("Finished", "Complete"):
-        cluster.kubectl(
-            "wait", f"--for=condition={condition}", "worklist/hosts", "--timeout=90s", "--request-timeout=0"
-        )
+    for end in ("Finished", "Complete"):
+        cluster.kubectl("wait", f"--for=condition={end}", "worklist/hosts", "--timeout=90s", "--request-timeout=0")
     assert row(cluster)[1:3] == ["Complete", "100/100"]
     described = cluster.kubectl("describe", "worklist", "hosts")
     for word in ("Accepted", "Suspended", "Resumed", "Finished", "0-99"):
