@@ -8,6 +8,7 @@ A test fails when the page is not what this script would write.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ BEGINNING = """<!-- written by docs/make_kubernetes_reference.py; do not edit --
 
 # Worklist and Block
 
-The objects of a cluster that knows them (`teamtask crds | kubectl apply -f -`), in the group `teamtask.io/v1alpha1`.
-The specs are yours, and of a Block its holder's; the controller alone writes the status. In a terminal
+The objects of a cluster that knows them (`teamtask crds` prints what it has to know), in the group
+`teamtask.io/v1alpha1`. The specs are yours, and of a Block its holder's; the controller alone writes the status. In a terminal
 `kubectl explain worklist.spec` says the same.
 """
 
@@ -68,7 +69,7 @@ def _kind(field: dict[str, Any]) -> str:
         bounds.append(f"at most {field['maxLength']:,} characters")
     if "maxItems" in field:
         bounds.append(f"at most {field['maxItems']:,}")
-    if "pattern" in field:
+    if re.fullmatch(r"\^\([A-Za-z|]+\)\$", field.get("pattern", "")):
         bounds.append(f"`{field['pattern'].strip('^$()').replace('|', '`, `')}`")
     kind = {"string": "text", "array": "list"}.get(field["type"], field["type"])
     return ", ".join([kind, *bounds])

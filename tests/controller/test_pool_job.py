@@ -92,8 +92,9 @@ def test_a_job_whose_pods_have_all_ended_and_are_not_replaced_is_made_anew() -> 
     made = job(worklist())
     assert decide_job(worklist(), [made], NOW, NOW - 59) == JobSteps(wake_seconds=1)
     assert decide_job(worklist(), [made], NOW, NOW - 60).delete == made
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "uid": "j", "controller": True}
     ended, runs = (
-        w.read_pod({"metadata": {"name": "a", "ownerReferences": [{"uid": "j", "controller": True}]}, "status": status})
+        w.read_pod({"metadata": {"name": "a", "ownerReferences": [owner]}, "status": status})
         for status in ({"phase": "Failed"}, {"phase": "Running"})
     )
     of_pods = replace(made, metadata=replace(made.metadata, uid="j"))

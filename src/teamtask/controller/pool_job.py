@@ -91,7 +91,7 @@ def _changed(job: w.Job, *, size: int, suspend: bool) -> JobSteps:
 
 def has_only_ended(job: w.Job, pods: Iterable[w.Pod]) -> bool:
     """Tell whether a Job has pods and all of them have ended, though its work goes on."""
-    own = [pod for pod in pods if w.is_owned_by(pod.metadata, job.metadata.uid)]
+    own = [pod for pod in pods if w.is_owned_by(pod.metadata, job.metadata.uid, w.JOB)]
     return bool(own) and not job.spec.suspend and not job.has_ended and all(pod.has_ended for pod in own)
 
 
