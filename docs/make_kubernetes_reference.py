@@ -23,8 +23,8 @@ BEGINNING = """<!-- written by docs/make_kubernetes_reference.py; do not edit --
 # Worklist and Block
 
 The objects of a cluster that knows them (`teamtask crds` prints what it has to know), in the group
-`teamtask.io/v1alpha1`. The specs are yours, and of a Block its holder's; the controller alone writes the status. In a terminal
-`kubectl explain worklist.spec` says the same.
+`teamtask.io/v1alpha1`. The specs are yours, and of a Block its holder's; the controller alone writes the status. In a
+terminal `kubectl explain worklist.spec` says the same.
 """
 
 
