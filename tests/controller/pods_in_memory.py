@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from objects_in_memory import Objects
 
-from teamtask.controller.block_pods import Names, Steps, decide_pods, held_by, keep_alive, own_blocks
+from teamtask.controller.block_pods import Names, Steps, decide_pods, keep_alive, own_blocks
 from teamtask.controller.manifests import block_of, pod_of
 from teamtask.controller.reconcile import begin
 from teamtask.controller.working import Crew
@@ -33,6 +33,7 @@ class ObjectsAndPods(Objects):
         self.pods: dict[str, w.Pod] = {}
         self.worked: dict[str, range] = {}  # by pod
         self.asked: set[str] = set()
+        self.account = "controller"
         self.unseen: set[str] = set()
         self.of_others: set[str] = set()  # blocks of other lists
         self.met: set[str] = set()  # those of them that are known to be there
@@ -81,9 +82,9 @@ class ObjectsAndPods(Objects):
             self.working = begin(self.worklist, blocks, self.results, self.now)
         keep_alive(self.working.ledger, own_blocks(self.worklist, blocks), self.now)
         pods = [pod for name, pod in self.pods.items() if name not in self.unseen]
-        own = held_by("controller", own_blocks(self.worklist, blocks))
+        own = own_blocks(self.worklist, blocks)
         names = Names(self.asked, {block.metadata.name for block in blocks} | self.met, self.refused)
-        steps = decide_pods(self.worklist, own, pods, names, self.now)
+        steps = decide_pods(self.worklist, own, pods, names, self.account, self.now)
         todo = self._calls(steps)
         for call in todo[:writes]:
             call()
@@ -119,7 +120,7 @@ class ObjectsAndPods(Objects):
             self.met.add(name)
             return
         self._made += 1
-        document = block_of(self.worklist, name, "controller")
+        document = block_of(self.worklist, name, self.account)
         document["metadata"] |= {
             "uid": f"uid-{self._made}", "generation": 1, "creationTimestamp": f"{self._made:09}",
         }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from pods_in_memory import ObjectsAndPods
 
-from teamtask.controller.block_pods import AT_ONCE_MAX, Names, Steps, decide_pods, held_by, own_blocks
+from teamtask.controller.block_pods import AT_ONCE_MAX, Names, Steps, decide_pods, own_blocks
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.wire.dates import rfc_3339
@@ -127,11 +127,15 @@ def test_a_block_that_only_looks_as_if_the_controller_had_made_it_is_somebody_el
         assert not is_own(name), name
 
 
-def test_a_block_that_another_account_holds_is_not_this_controllers() -> None:
-    objects = begun()
-    own = own_blocks(objects.worklist, objects.blocks.values())
-    assert held_by("controller", own) == own
-    assert held_by("worker", own) == []
+def test_what_the_controllers_account_before_held_is_given_back_without_a_failure_and_goes() -> None:
+    objects = begun(attempts=1)
+    objects.account = "another"
+    objects.restart()
+    look(objects, 6)
+    assert {block.spec.holder for block in objects.blocks.values()} == {"another"}
+    assert sorted(objects.live()) == ["list-2-1", "list-3-1"]
+    status = objects.worklist.status
+    assert (status.active_blocks, status.parked_items, status.failed_items) == (2, 0, 0)
 
 
 def test_names_that_blocks_of_other_lists_have_are_passed_over() -> None:
@@ -223,7 +227,7 @@ def test_what_has_a_deadline_is_not_waited_for() -> None:
 def test_a_list_that_is_being_deleted_gets_no_more_of_them() -> None:
     objects = begun()
     going = replace(objects.worklist, metadata=replace(objects.worklist.metadata, deletion_timestamp="now"))
-    steps = decide_pods(going, [], [], Names(), objects.now)
+    steps = decide_pods(going, [], [], Names(), "controller", objects.now)
     assert (steps.blocks, steps.pods) == ([], [])
 
 
@@ -239,7 +243,7 @@ def test_what_was_made_for_a_list_that_had_this_name_is_none_of_ours() -> None:
     objects = begun()
     objects.recreate()
     own = own_blocks(objects.worklist, objects.blocks.values())
-    steps = decide_pods(objects.worklist, own, objects.pods.values(), Names(), objects.now)
+    steps = decide_pods(objects.worklist, own, objects.pods.values(), Names(), "controller", objects.now)
     assert (steps.reports, steps.pods, steps.ended_pods) == ({}, [], [])
 
 

@@ -67,11 +67,6 @@ def own_blocks(worklist: o.Worklist, blocks: Iterable[o.Block]) -> list[o.Block]
     return sorted(own, key=lambda block: (len(block.metadata.name), block.metadata.name))
 
 
-def held_by(holder: str, own: Iterable[o.Block]) -> list[o.Block]:
-    """Give those of a list's own blocks that this controller holds, and not one of another account."""
-    return [block for block in own if block.spec.holder == holder]
-
-
 def is_finished(worklist: o.Worklist) -> bool:
     """Tell whether a list has no more work."""
     return worklist.status.completion_time is not None
@@ -82,10 +77,19 @@ def is_suspended(worklist: o.Worklist) -> bool:
     return worklist.spec.suspend or worklist.status.phase == SUSPENDED
 
 
-def decide_pods(worklist: o.Worklist, own: list[o.Block], pods: Iterable[w.Pod], names: Names, now: float) -> Steps:
-    """Decide for a list, of whose blocks the controller holds `own`."""
+def decide_pods(
+    worklist: o.Worklist, blocks: list[o.Block], pods: Iterable[w.Pod], names: Names, holder: str, now: float
+) -> Steps:
+    """Decide for a list, of whose `blocks` the controller holds all; `holder` is the account that it has now.
+
+    What another account held is given back, and goes with its pods.
+    """
     steps = Steps()
+    own = [block for block in blocks if block.spec.holder == holder]
     there = [block for block in own if block.metadata.deletion_timestamp is None]
+    for block in blocks:
+        if block.spec.holder != holder and block.metadata.deletion_timestamp is None:
+            _dismiss(steps, worklist, block)
     by_block: dict[str, list[w.Pod]] = {block.metadata.uid: [] for block in own}
     for pod in pods:
         for owner in pod.metadata.owner_references:
@@ -190,6 +194,13 @@ def _decide_block(
             steps.retired.append(name)
     elif has_none and len(block.status.assignments) == 1 and all(_has_gone(pod, now) for pod in over):
         steps.idle.add(name)
+
+
+def _dismiss(steps: Steps, worklist: o.Worklist, block: o.Block) -> None:
+    if _has_work(worklist, block) and not _has_reported(block):
+        message = "The controller has another account now."
+        steps.reports[block.metadata.name] = o.Report(block.status.sequence, "Released", message=message)
+    steps.retired.append(block.metadata.name)
 
 
 def _has_reported(block: o.Block) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from teamtask.controller.block_pods import POD_PER_BLOCK, Names, Steps, decide_pods, held_by, is_finished
+from teamtask.controller.block_pods import POD_PER_BLOCK, Names, Steps, decide_pods, is_finished
 from teamtask.controller.making import BLOCKS, CREATING, POD_SETBACK, REFUSED, TEMPLATE, Maker, Memory, pod_setback
 from teamtask.controller.manifests import NAME_CHARACTERS_MAX, block_of, pod_of
 from teamtask.controller.pod_outcome import UNFIT, failed, is_fit, trouble_of
@@ -80,10 +80,9 @@ class PodKeeper:
         job_wake = self._keep_job(memory, worklist, jobs, now)
         crew = Crew(count=memory.live)
         if self._attempt(memory, "own name", now, self._ask_own_name):
-            own = held_by(self._holder, own)
             taken = {block.metadata.name for block in blocks} | memory.others.keys()
             waiting = {what.removeprefix(POD_SETBACK) for what in memory.setbacks.waiting(now)}
-            steps = decide_pods(worklist, own, pods, Names(memory.asked, taken, waiting), now)
+            steps = decide_pods(worklist, own, pods, Names(memory.asked, taken, waiting), self._holder, now)
             self._keep_pods(memory, worklist, own, steps, now)
             crew.count = steps.count
             self._see_blocks_without_pod(crew, memory, own, steps, pods, now)
