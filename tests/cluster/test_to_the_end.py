@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     not files.is_ours(), reason="this drains the node of `make cluster`, and KUBECONFIG names none or another cluster"
 )
 
+NAMES = POOL, SINGLE = "pool-to-the-end", "single-to-the-end"
 POOL_ITEMS, POOL_PODS, BLOCK_SIZE = 4_000, 20, 5
 SINGLE_ITEMS, SINGLE_PODS = 80, 4
 KILLS = 3
@@ -47,7 +48,7 @@ for block in teamtask.Client("k8s://").work(os.environ["TEAMTASK_LIST"]):
 POOL_COMMAND = 'test $((JOB_COMPLETION_INDEX % 2)) = 0 && exec python -c "$0"; python -c "$0"'
 SINGLE_WORKER = f"""
 echo $TEAMTASK_INDEX >> /record/$HOSTNAME
-sleep 1.5
+sleep 2.5
 echo $((TEAMTASK_INDEX * {FACTOR} % {MODULUS})) > /dev/termination-log
 """
 
@@ -61,7 +62,7 @@ def workers(mode: str, replicas: int, image: str, record: Path, command: list[st
     container = {"name": "main", "image": image, "command": command, "volumeMounts": mounts}
     spec = {
         "serviceAccountName": "to-the-end",
-        "terminationGracePeriodSeconds": 2,
+        "terminationGracePeriodSeconds": 1,
         "containers": [container],
         "volumes": [{"name": "record", "hostPath": {"path": str(record)}}],
     }
@@ -76,11 +77,11 @@ def create(cluster: Cluster, image: str, records: dict[str, Path]) -> None:
     for record in records.values():
         record.mkdir()
         record.chmod(0o777)  # the image's user is another one
-    pool = workers("Pool", POOL_PODS, image, records["pool-to-the-end"], ["sh", "-c", POOL_COMMAND, POOL_WORKER])
-    single = workers("PodPerBlock", SINGLE_PODS, image, records["single-to-the-end"], ["sh", "-c", SINGLE_WORKER])
+    pool = workers("Pool", POOL_PODS, image, records[POOL], ["sh", "-c", POOL_COMMAND, POOL_WORKER])
+    single = workers("PodPerBlock", SINGLE_PODS, image, records[SINGLE], ["sh", "-c", SINGLE_WORKER])
     for name, items, size, made in (
-        ("pool-to-the-end", POOL_ITEMS, BLOCK_SIZE, pool),
-        ("single-to-the-end", SINGLE_ITEMS, 1, single),
+        (POOL, POOL_ITEMS, BLOCK_SIZE, pool),
+        (SINGLE, SINGLE_ITEMS, 1, single),
     ):
         # An item that is in hand while its pod is killed may be what killed it: so often as here it is not.
         cluster.create_list(
@@ -107,33 +108,39 @@ def second(cluster: Cluster, account: Path, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def story(
     cluster: Cluster, image: str, controller: Controller, second: Controller, tmp_path_factory: pytest.TempPathFactory
-) -> Story:
-    names = ["pool-to-the-end", "single-to-the-end"]
-    records = {name: tmp_path_factory.mktemp("records") / name for name in names}
+) -> Iterator[Story]:
+    records = {name: tmp_path_factory.mktemp("records") / name for name in NAMES}
+    try:
+        create(cluster, image, records)
+        endure(cluster, [controller, second])
+        yield Story(
+            {name: cluster.status("worklist", name) for name in NAMES},
+            {name: events_of(cluster, name) for name in NAMES},
+            {name: Counter(worked(record)) for name, record in records.items()},
+        )
+    finally:
+        cluster.kubectl("delete", "worklist", *NAMES, "--ignore-not-found", "--wait=false")
+
+
+def endure(cluster: Cluster, controllers: list[Controller]) -> None:
+    """Have all of it happen to the lists, and see them end; the first controller leads in the end."""
     seed = int(os.environ.get("TEAMTASK_SEED") or random.randrange(1_000_000))
     print(f"TEAMTASK_SEED={seed}")
-    controllers = [controller, second]
-    create(cluster, image, records)
-    storm = Storm(cluster, names, seed)
-    storm.wait(lambda: cluster.status("worklist", names[0]).get("activeBlocks") == POOL_PODS)
+    storm = Storm(cluster, list(NAMES), seed)
+    storm.wait(lambda: cluster.status("worklist", POOL).get("activeBlocks") == POOL_PODS)
     with storm:
         for _ in range(KILLS):
             storm.kill_leader(controllers)
-            some = done_of(cluster, names[0]) + POOL_PODS * BLOCK_SIZE
             print(f"after {storm.seconds_without_leader[-1]:.1f} s another one leads")
-            storm.wait(partial(has_done, cluster, names[0], some))
+            storm.wait(partial(has_done, cluster, POOL, done_of(cluster, POOL) + POOL_PODS * BLOCK_SIZE))
         storm.drain()
-        for name in names:
+        for name in NAMES:
             cluster.kubectl("wait", "--for=condition=Finished", f"worklist/{name}", f"--timeout={END_SECONDS}s",
                             "--request-timeout=0")  # fmt: skip
     print(f"{storm.deleted} pods were deleted, {storm.forced} of them by force")
+    first, second = controllers
     assert second.stop() == 0
-    storm.wait(lambda: controller.leads() and not storm.pods("Pending", "Running"))
-    return Story(
-        {name: cluster.status("worklist", name) for name in names},
-        {name: events_of(cluster, name) for name in names},
-        {name: Counter(worked(record)) for name, record in records.items()},
-    )
+    storm.wait(lambda: first.leads() and not storm.pods("Pending", "Running"))
 
 
 def done_of(cluster: Cluster, name: str) -> int:
@@ -160,7 +167,7 @@ def left(cluster: Cluster) -> list[str]:
     return [one for one in cluster.kubectl("get", kinds, "-o", "name").split() if "-to-the-end" in one]
 
 
-@pytest.mark.parametrize(("name", "items"), [("pool-to-the-end", POOL_ITEMS), ("single-to-the-end", SINGLE_ITEMS)])
+@pytest.mark.parametrize(("name", "items"), [(POOL, POOL_ITEMS), (SINGLE, SINGLE_ITEMS)])
 def test_a_list_ends_as_one_range_and_counts_each_index_once(story: Story, name: str, items: int) -> None:
     status = story.status[name]
     assert (status["phase"], status["completed"], status["parked"]) == ("Complete", f"0-{items - 1}", "")
@@ -175,5 +182,5 @@ def test_a_list_ends_as_one_range_and_counts_each_index_once(story: Story, name:
 @pytest.mark.usefixtures("story")
 def test_blocks_go_with_the_end_of_a_list_and_all_else_with_the_list(cluster: Cluster) -> None:
     cluster.wait(lambda: not any("block" in one for one in left(cluster)))
-    cluster.kubectl("delete", "worklist", "pool-to-the-end", "single-to-the-end")
+    cluster.kubectl("delete", "worklist", *NAMES)
     cluster.wait(lambda: not left(cluster))
