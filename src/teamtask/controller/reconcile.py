@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from teamtask.controller.assigning import UNLIMITED, Allowed, assign_all
+from teamtask.controller.block_pods import own_blocks
 from teamtask.controller.kept_results import KeptResults
 from teamtask.controller.restored import (
     ENDED,
@@ -26,7 +27,6 @@ from teamtask.controller.taken import take_report
 from teamtask.controller.told import is_ending
 from teamtask.controller.working import Plan, Slot, Working, decide
 from teamtask.kube.objects import FINALIZER
-from teamtask.kube.workloads import is_owned_by
 from teamtask.ledger.commands import (
     ChangeRules,
     Grow,
@@ -153,7 +153,7 @@ def _is_up_to_date(working: Working, block: o.Block) -> bool:
     """Tell whether the object shows what was written last, and meet a new one."""
     slot = working.slots.get(block.metadata.uid)
     if slot is None:
-        is_ours = is_owned_by(block.metadata, working.worklist.metadata.uid)
+        is_ours = bool(own_blocks(working.worklist, [block]))
         slot = Slot(block.status.sequence, block.status.observed_generation, is_ours=is_ours)
         working.slots[block.metadata.uid] = slot
     if block.status.sequence > slot.sequence:
