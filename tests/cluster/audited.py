@@ -34,7 +34,7 @@ def audited(namespaces: Iterable[str]) -> Audited:
     """Read the log, as far as it is about namespaces whose names begin so, or accounts of theirs."""
     found = Audited({}, set(), [])
     for event in _events(tuple(namespaces)):
-        user = event["user"]["username"]
+        user = _user(event)
         reason = event.get("annotations", {}).get("authorization.k8s.io/reason", "")
         if role := _ROLE.search(reason):
             found.used.setdefault(role[1], set()).add(_right(event))
@@ -44,6 +44,10 @@ def audited(namespaces: Iterable[str]) -> Audited:
         if status.get("code") == FORBIDDEN:
             found.refused.append((user, f"{event['verb']} {event['requestURI']}: {status.get('message')}"))
     return found
+
+
+def _user(event: dict[str, Any]) -> str:
+    return str(event["user"].get("username", ""))  # none, where a token was nobody's
 
 
 def _right(event: dict[str, Any]) -> Right:
@@ -62,5 +66,5 @@ def _events(namespaces: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                     continue
                 event = json.loads(line)
                 where = event.get("objectRef", {}).get("namespace", "")
-                if where.startswith(namespaces) or event["user"]["username"].startswith(accounts):
+                if where.startswith(namespaces) or _user(event).startswith(accounts):
                     yield event

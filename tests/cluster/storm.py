@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conftest import Cluster, Controller
 
 LABEL = "teamtask.io/worklist"
-PAUSE_SECONDS = 4  # between two pods, on average
+PAUSE_SECONDS = 6  # between two pods, on average
 CALM_SECONDS = 120  # the longest that something may take to come back
 DRAIN = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s", "--request-timeout=0")
 

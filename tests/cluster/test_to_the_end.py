@@ -85,8 +85,9 @@ def create(cluster: Cluster, image: str, records: dict[str, Path]) -> None:
     ):
         # An item that is in hand while its pod is killed may be what killed it: so often as here it is not.
         cluster.create_list(
-            name, source={"kind": "range", "stop": items}, block={"size": size}, fold="sum", attempts=20, workers=made
-        )
+            name, source={"kind": "range", "stop": items}, block={"size": size}, fold="sum", attempts=20,
+            leaseSeconds=15, workers=made,
+        )  # fmt: skip
 
 
 class Story(NamedTuple):
