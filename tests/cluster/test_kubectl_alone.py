@@ -57,8 +57,8 @@ def test_two_blocks_made_by_hand_work_a_list_to_its_end(cluster: Cluster) -> Non
 
 
 def test_a_controller_that_is_killed_goes_on_from_the_objects(cluster: Cluster, controller: Controller) -> None:
-    cluster.create_list("killed", source={"kind": "range", "stop": 400}, block={"size": 100})
-    cluster.create_block("mine", "killed")
+    cluster.create_list("killed-controller", source={"kind": "range", "stop": 400}, block={"size": 100})
+    cluster.create_block("mine", "killed-controller")
     sequence = 0
     while (status := cluster.wait_for_status("mine", sequence))["phase"] == "Ready":
         sequence = status["sequence"]
@@ -66,8 +66,8 @@ def test_a_controller_that_is_killed_goes_on_from_the_objects(cluster: Cluster, 
         cluster.report("mine", sequence, "Completed")
         controller.start()
     assert sequence > 1
-    cluster.kubectl("wait", "--for=condition=Complete", "worklist/killed", "--timeout=20s")
-    status = cluster.status("worklist", "killed")
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/killed-controller", "--timeout=20s")
+    status = cluster.status("worklist", "killed-controller")
     assert (status["completed"], status["completedItems"]) == ("0-399", 400)
     cluster.kubectl("delete", "block", "mine")
 
