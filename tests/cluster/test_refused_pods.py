@@ -110,11 +110,11 @@ def test_a_pod_that_is_refused_for_its_item_fails_its_block_alone(cluster: Clust
 
 def test_a_template_that_was_refused_is_tried_again_though_it_stays_the_same(cluster: Cluster, refuse: Any) -> None:
     name = refuse("pods", "CREATE", "object.metadata.labels['teamtask.io/worklist'] != 'again'")
-    create(cluster, "again", GREET, ["a", "b"])
-    cluster.wait(lambda: workers_ready(cluster, "again").get("reason") == "TemplateRefused")
-    assert f"{name} says no." in workers_ready(cluster, "again")["message"]
+    create(cluster, "tried-again", GREET, ["a", "b"])
+    cluster.wait(lambda: workers_ready(cluster, "tried-again").get("reason") == "TemplateRefused")
+    assert f"{name} says no." in workers_ready(cluster, "tried-again")["message"]
     allow(cluster, name)
-    status = wait_for_end(cluster, "again", "Complete")
+    status = wait_for_end(cluster, "tried-again", "Complete")
     assert (status["completed"], condition(status, "WorkersReady")["status"]) == ("0-1", "True")
 
 
