@@ -109,7 +109,7 @@ def test_a_pod_that_is_refused_for_its_item_fails_its_block_alone(cluster: Clust
 
 
 def test_a_template_that_was_refused_is_tried_again_though_it_stays_the_same(cluster: Cluster, refuse: Any) -> None:
-    name = refuse("pods", "CREATE", "object.metadata.labels['teamtask.io/worklist'] != 'again'")
+    name = refuse("pods", "CREATE", "object.metadata.labels['teamtask.io/worklist'] != 'tried-again'")
     create(cluster, "tried-again", GREET, ["a", "b"])
     cluster.wait(lambda: workers_ready(cluster, "tried-again").get("reason") == "TemplateRefused")
     assert f"{name} says no." in workers_ready(cluster, "tried-again")["message"]
