@@ -176,8 +176,11 @@ def test_a_list_ends_as_one_range_and_counts_each_index_once(story: Story, name:
     often = story.worked[name]
     assert set(often) == set(range(items)), "each was worked, as its workers say themselves"
     print(f"{name}: {often.total() - items} of {items} were worked again, {max(often.values())} times at most")
-    assert often.total() > items, "some of them more than once, as their pods went"
     assert story.events[name] >= Counter(["Accepted", "Unschedulable", "Complete", "Finished"])
+
+
+def test_some_items_were_worked_more_than_once_as_pods_died_without_a_word(story: Story) -> None:
+    assert story.worked[POOL].total() > POOL_ITEMS
 
 
 @pytest.mark.usefixtures("story")
