@@ -50,7 +50,7 @@ BEGINNING = """<!-- written by make bench-cluster; do not edit -->
 The write budget is that of `teamtask controller` without options, where nothing else is said.
 """
 BASE = "teamtask.io/base:1"
-JOB_ITEMS, POD_ITEMS, POOL_ITEMS, POOL_PODS, PARALLEL = 60, 60, 20_000, 4, 10
+JOB_ITEMS, POD_ITEMS, POOL_ITEMS, POOL_PODS, PARALLEL = 60, 60, 5_000, 4, 10
 EXCHANGE_SECONDS = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 

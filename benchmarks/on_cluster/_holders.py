@@ -7,6 +7,7 @@ far as it can be on a machine that they all share.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -115,4 +116,4 @@ class Holders:
                 self._server.call("PATCH", f"{self._path}/{name}", body, seconds=60)
                 self.writes += 1
             except KubernetesError as error:
-                print(f"a report was not taken: {error}")
+                print(f"a report was not taken: {error}", file=sys.stderr)
