@@ -19,6 +19,7 @@ from teamtask.controller.working import Crew
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
+from teamtask.kube.identity import who_we_are
 from teamtask.sources.parse import source_from_definition
 from teamtask.worker.placeholders import text_of
 
@@ -35,7 +36,6 @@ UNSEEN_SECONDS = 10.0  # so long what was created is taken to be there, though n
 LONG_NAME = (
     f"The name of a list with workers has {NAME_CHARACTERS_MAX} characters at most: it is a label of their pods."
 )
-_SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 _log = structlog.get_logger()
 
@@ -261,5 +261,4 @@ class PodKeeper:
     def _ask_own_name(self) -> None:
         """Ask the API server once under which name this controller writes."""
         if not self._holder:
-            review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-            self._holder = str(self._server.call("POST", _SELF, review)["status"]["userInfo"]["username"])
+            self._holder = who_we_are(self._server).user

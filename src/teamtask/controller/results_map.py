@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from teamtask.kube import objects as o
 from teamtask.kube.api_server import NOT_FOUND, KubernetesError
+from teamtask.kube.workloads import WORKLIST_LABEL
 from teamtask.ledger.errors import TeamtaskError
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from teamtask.kube.api_server import ApiServer
 
-LABEL = f"{o.GROUP}/worklist"
 LABEL_CHARACTERS_MAX = 63
 
 
@@ -35,7 +35,7 @@ class ResultsMap:
         """Begin; nothing is asked yet. Raises ResultsElsewhere for what is no name."""
         self._server = server
         self._worklist = worklist.metadata
-        self.name = worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
+        self.name = o.results_map_name(worklist)
         if not _NAME.fullmatch(self.name):
             raise ResultsElsewhere(f"{self.name!r:.80} is no name of a ConfigMap.")
         self._maps = f"/api/v1/namespaces/{worklist.metadata.namespace}/configmaps"
@@ -65,7 +65,7 @@ class ResultsMap:
         owner = {
             "apiVersion": o.API_VERSION, "kind": "Worklist", "name": self._worklist.name, "uid": self._worklist.uid,
         }  # fmt: skip
-        labels = {LABEL: self._worklist.name} if len(self._worklist.name) <= LABEL_CHARACTERS_MAX else {}
+        labels = {WORKLIST_LABEL: self._worklist.name} if len(self._worklist.name) <= LABEL_CHARACTERS_MAX else {}
         metadata = {"name": self.name, "labels": labels, "ownerReferences": [owner]}
         made = self._server.call("POST", self._maps, {"metadata": metadata, "data": data})
         self._uid = made["metadata"]["uid"]

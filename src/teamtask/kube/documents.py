@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any, Final
 
-DEPTH_MAX: Final = 100  # of values that are looked at; the API server takes 10,000
+from teamtask.wire.limits import RESULT_DEPTH_MAX
+
+DEPTH_MAX: Final = RESULT_DEPTH_MAX  # of values that are looked at; the API server takes 10,000
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 
 

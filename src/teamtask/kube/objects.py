@@ -252,6 +252,11 @@ class Block(_Object, frozen=True):
     status: BlockStatus = BlockStatus()
 
 
+def results_map_name(worklist: Worklist) -> str:
+    """Give the name of the ConfigMap that keeps the results of a list."""
+    return worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
+
+
 def path(plural: str, namespace: str | None = None) -> str:
     """Give the path of the objects of a kind, in one namespace or in all."""
     within = "" if namespace is None else f"/namespaces/{namespace}"

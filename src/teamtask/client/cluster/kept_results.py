@@ -13,8 +13,6 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from teamtask.kube import objects as o
-
 
 class KeptResult(Struct, frozen=True):
     """A result; `seq` rises by arrival."""
@@ -25,11 +23,6 @@ class KeptResult(Struct, frozen=True):
     result: Any = None
     ok: bool = True
     worker: str = ""
-
-
-def config_map_of(worklist: o.Worklist) -> str:
-    """Give the name of the ConfigMap that keeps the results of a list."""
-    return worklist.spec.results.config_map or f"{worklist.metadata.name}-results"
 
 
 def kept_results(config_map: Mapping[str, Any], worklist_uid: str) -> list[KeptResult]:

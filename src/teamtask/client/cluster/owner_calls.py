@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from teamtask.client.answers import ServerUnreachable
-from teamtask.client.cluster.kept_results import asked_for, config_map_of, kept_results
+from teamtask.client.cluster.kept_results import asked_for, kept_results
 from teamtask.client.cluster.made import grown, lines_source, patch_of, worklist_of
 from teamtask.client.cluster.refusals import NameTaken, NotInKubernetes
 from teamtask.client.cluster.shown import intervals, shown_list, state_of
@@ -130,7 +130,7 @@ class OwnerCalls:
     def results(self, name: str) -> list[KeptResult]:
         """Give all results of a list."""
         worklist = self._lists.read(name).worklist
-        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{config_map_of(worklist)}"
+        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{o.results_map_name(worklist)}"
         try:
             return kept_results(self._lists.server.call("GET", path), worklist.metadata.uid)
         except KubernetesError as error:
