@@ -1,0 +1,102 @@
+"""`Bench` and `Controller`: what the parts of the benchmark share."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teamtask.kube import objects as o
+from teamtask.kube.api_server import ApiServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIB = 1 << 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Controller:
+    """`teamtask controller` as a process of this machine."""
+
+    def __init__(self, namespace: str, *options: str) -> None:
+        self.log = tempfile.NamedTemporaryFile(prefix="teamtask-bench-", suffix=".log")  # noqa: SIM115 - as long as it
+        command = [sys.executable, "-m", "teamtask", "controller", "--namespace", namespace, *options]
+        self._process = subprocess.Popen(command, stderr=self.log)
+        while b"leading" not in self.said() and b"standing by" not in self.said():
+            if self._process.poll() is not None:
+                raise SystemExit(self.said().decode())
+            time.sleep(0.05)
+
+    def said(self) -> bytes:
+        """Give what it has logged."""
+        return Path(self.log.name).read_bytes()
+
+    def cpu_seconds(self) -> float:
+        """Give what it has used so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def mebibytes(self) -> float:
+        """Give the memory that it holds now."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(30)
+
+
+class Bench:
+    """A namespace, and what the parts share."""
+
+    def __init__(self) -> None:
+        self.server = ApiServer()
+        self.namespace = f"teamtask-bench-{secrets.token_hex(4)}"
+        self.server.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+
+    def close(self) -> None:
+        """Delete the namespace."""
+        self.server.call("DELETE", f"/api/v1/namespaces/{self.namespace}")
+
+    def create_list(self, name: str, **spec: object) -> None:
+        """Make a list."""
+        document = {"apiVersion": o.API_VERSION, "kind": "Worklist", "metadata": {"name": name}, "spec": spec}
+        self.server.call("POST", o.path("worklists", self.namespace), document)
+
+    def worklist(self, name: str) -> o.Worklist:
+        """Give a list as it is."""
+        return o.read_worklist(self.server.call("GET", f"{o.path('worklists', self.namespace)}/{name}"))
+
+    def delete_list(self, name: str) -> None:
+        """Delete a list and its blocks, and wait until they are gone."""
+        self.server.call("DELETE", f"{o.path('worklists', self.namespace)}/{name}")
+        blocks = o.path("blocks", self.namespace)
+        self.server.call("DELETE", blocks, seconds=300)
+        while self.server.call("GET", blocks, query={"limit": 1})["items"]:
+            time.sleep(0.5)
+
+
+def wait(there: Callable[[], object], seconds: float = 600.0) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + seconds
+    while not there():
+        if time.monotonic() > until:
+            raise SystemExit("it did not come to an end in time")
+        time.sleep(0.05)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Give a percentile, in milliseconds."""
+    return 1000 * sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
