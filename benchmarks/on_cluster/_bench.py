@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB = 1 << 20
+BUILT = Path(__file__).parents[2] / ".cluster"  # where `make cluster` leaves kubectl
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,10 +60,22 @@ class Controller:
         self._process.wait(30)
 
 
+def _define() -> None:
+    """Have the cluster know our kinds, and the roles and policies that go with them."""
+    kubectl = shutil.which("kubectl", path=f"{BUILT}{os.pathsep}{os.environ['PATH']}")
+    if kubectl is None:
+        raise SystemExit("There is no kubectl: install one, or have `make cluster` build it.")
+    manifests = subprocess.run([sys.executable, "-m", "teamtask", "crds"], stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run([kubectl, "apply", "-f", "-"], input=manifests, stdout=subprocess.DEVNULL, check=True)
+    kinds = ("crd/worklists.teamtask.io", "crd/blocks.teamtask.io")
+    subprocess.run([kubectl, "wait", "--for=condition=Established", *kinds], stdout=subprocess.DEVNULL, check=True)
+
+
 class Bench:
     """A namespace, and what the parts share."""
 
     def __init__(self) -> None:
+        _define()
         self.server = ApiServer()
         self.namespace = f"teamtask-bench-{secrets.token_hex(4)}"
         self.server.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,14 +43,12 @@ def million(bench: Bench) -> None:
     while (found := _look(bench, path, f"{others}/others", looks.append)) != "Complete":
         if time.perf_counter() - told_at > TOLD_SECONDS:
             told_at = time.perf_counter()
-            done = sum(one.items for one in holders.assigned)
-            print(f"  {found}: {done:,} items handed out after {told_at - began:,.0f} s")
+            handed_out = sum(one.items for one in holders.assigned)
+            print(f"  {found}: {handed_out:,} items handed out after {told_at - began:,.0f} s", file=sys.stderr)
         time.sleep(LOOK_SECONDS)
     seconds = time.perf_counter() - began
-    status = bench.worklist("million").status
-    print(
-        f"{ITEMS:,} items, {WORKERS} workers: {seconds:,.0f} s, {ITEMS / seconds:,.0f} blocks/s; done: {status.completed}"
-    )
+    rate, done = ITEMS / seconds, bench.worklist("million").status.completed
+    print(f"{ITEMS:,} items, {WORKERS} workers: {seconds:,.0f} s, {rate:,.0f} blocks/s; done: {done}")
     print(f"  controller: {controller.cpu_seconds():,.0f} CPU s, {controller.mebibytes():.0f} MiB")
     largest = max(look.worklist_bytes for look in looks)
     print(f"  the Worklist: {largest:,} bytes at most (aim: 32,768 or less)")
