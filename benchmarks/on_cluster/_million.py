@@ -69,9 +69,6 @@ def _look(bench: Bench, path: str, other: str, keep: Callable[[Look], None]) -> 
     bench.server.call("PATCH", other, {"data": {"at": str(began)}})
     wrote = time.perf_counter()
     worklist = o.read_worklist(document)
-    throttled = next(
-        (c.message for c in worklist.status.conditions if c.type == "Throttled" and c.status == "True"), ""
-    )
-    size = len(json.dumps(document))
-    keep(Look(read - began, wrote - read, size, worklist.status.active_blocks, throttled))
+    said = [one.message for one in worklist.status.conditions if one.type == "Throttled" and one.status == "True"]
+    keep(Look(read - began, wrote - read, len(json.dumps(document)), said[0] if said else ""))
     return worklist.status.phase
