@@ -38,6 +38,27 @@ def test_results_are_read_with_kubectl_and_go_with_their_list(cluster: Cluster) 
     cluster.wait(lambda: "NotFound" in cluster.kubectl("get", "configmap", "kept-results", check=False))
 
 
+def test_a_list_that_keeps_failed_results_alone_is_told_so_by_a_patch(cluster: Cluster) -> None:
+    cluster.create_list("few-kept", source={"kind": "range", "stop": 4}, block={"size": 2}, results={"keep": "None"})
+    cluster.create_block("keeper", "few-kept")
+    cluster.wait_for_assignment("keeper", 1)
+    cluster.report("keeper", 1, "Completed", results=[{"index": 0, "value": "lost", "ok": False}])
+    cluster.wait_for_assignment("keeper", 2)
+    wrong = cluster.kubectl(
+        "patch", "worklist", "few-kept", "--type=merge", '-p={"spec": {"results": {"keep": "Some"}}}', check=False
+    )
+    assert "spec.results.keep" in wrong
+    cluster.kubectl("patch", "worklist", "few-kept", "--type=merge", '-p={"spec": {"results": {"keep": "Failed"}}}')
+    results = [{"index": 2, "value": "fine"}, {"index": 3, "value": "down", "ok": False}]
+    cluster.report("keeper", 2, "Completed", results=results)
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/few-kept", "--timeout=20s")
+    rows = json.loads(cluster.kubectl("get", "configmap", "few-kept-results", "-o", "jsonpath={.data}"))
+    assert list(rows) == ["3"]
+    assert cluster.status("worklist", "few-kept")["results"] == 1
+    cluster.kubectl("delete", "block", "keeper")
+    cluster.kubectl("delete", "worklist", "few-kept")
+
+
 def test_a_config_map_of_somebody_else_is_not_written_to(cluster: Cluster) -> None:
     cluster.kubectl("create", "configmap", "foreign", "--from-literal=mine=1")
     cluster.create_list("thief", source={"kind": "range", "stop": 3}, results={"configMap": "foreign"})

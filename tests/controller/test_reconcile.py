@@ -94,6 +94,7 @@ def test_a_block_that_nobody_reports_on_expires_and_its_range_is_given_to_anothe
     objects.reconcile()
     assert shown(objects) == [("a", "Expired", 0, 1_000), ("b", "Ready", 0, 1_000)]
     assert objects.blocks["b"].status.restarts == 1
+    assert objects.worklist.status.restarts == 1
     objects.report("a", "Completed")
     objects.reconcile()
     assert objects.worklist.status.completed == "0-999", "the work was done, if late"

@@ -49,6 +49,42 @@ def test_results_of_what_is_not_done_are_not_kept_yet() -> None:
     assert json.loads(objects.results["3"])["seq"] == 1
 
 
+@pytest.mark.parametrize(
+    ("keep", "kept", "failed"), [("All", ["0", "1", "2"], 1), ("Failed", ["1"], 1), ("None", [], 0)]
+)
+def test_a_list_keeps_the_results_that_it_is_to_keep_and_counts_no_others(
+    keep: str, kept: list[str], failed: int
+) -> None:
+    objects = Objects(source=LINES, block={"size": 3}, results={"keep": keep})
+    objects.create("me")
+    objects.reconcile()
+    objects.report("me", "Completed", results=[result(0, 0), result(1, 1, ok=False), result(2, 2)])
+    objects.reconcile()
+    status = objects.worklist.status
+    assert (list(objects.results), status.results, status.failed_items) == (kept, len(kept), failed)
+    assert status.completed == "0-2"
+
+
+def test_a_list_that_keeps_fewer_results_goes_on_where_there_was_no_room_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_results, "RESULTS_BYTES_MAX", 500)
+    objects = Objects(source={"kind": "range", "stop": 30}, block={"size": 10})
+    for name in ("me", "other"):
+        objects.create(name)
+    objects.reconcile()
+    objects.report("me", "Completed", results=[result(0, "x" * 300)])
+    objects.report("other", "Completed", results=[result(10, "x" * 300)])
+    objects.reconcile()
+    assert condition(objects.worklist.status, "Throttled") == ("True", "ResultsFull")
+    objects.change(results=o.ResultsPlace(keep="Failed"))
+    objects.working = None  # as the controller does
+    objects.reconcile()
+    assert condition(objects.worklist.status, "Throttled")[0] == "False"
+    assert objects.worklist.status.completed == "0-19"
+    assert list(objects.results) == ["0"]
+
+
 def test_whoever_comes_second_with_an_index_changes_nothing_of_its_result() -> None:
     objects = Objects(source=LINES, block={"size": 4}, leaseSeconds=60)
     objects.create("slow")

@@ -97,6 +97,7 @@ def _assign(working: Working, spec: o.WorklistSpec, block: o.Block, now: float, 
         return False
     slot.reason, slot.asked_at = "", None
     slot.sequence += 1
+    working.restarts += ledger.leases[lease_id(block, slot.sequence)].restarts > 0
     return True
 
 

@@ -67,7 +67,9 @@ def begin(worklist: o.Worklist, blocks: list[o.Block], results: Mapping[str, str
     stale = kept.outside(ledger.done)
     kept.drop(stale)
     revision = worklist.status.rerun_revision
-    return Working(worklist, ledger, worklist.status, kept, stale=stale, rerun_revision=revision)
+    working = Working(worklist, ledger, worklist.status, kept, stale=stale, rerun_revision=revision)
+    working.restarts = worklist.status.restarts
+    return working
 
 
 def in_order(blocks: list[o.Block]) -> list[o.Block]:

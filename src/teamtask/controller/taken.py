@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from teamtask.controller.kept_results import RESULTS_BYTES_MAX, KeptResults, result_row
@@ -54,9 +55,10 @@ def _take(working: Working, slot: Slot, block: o.Block, now: float, plan: Plan) 
     ledger, held = working.ledger, working.ledger.leases.get(lease_id(block, slot.sequence))
     folds = ledger.rules.fold is not None
     plan.writes += 1  # the holder's own
-    told = report_of(block, held, folds=folds)
+    read = partial(report_of, block, held, folds=folds, keep=working.worklist.spec.results.keep)
+    told = read()
     if _parts_too_much(ledger, told):
-        told = report_of(block, held, folds=folds, in_order=True)
+        told = read(in_order=True)
     rows = {} if any(is_deep(one.value) for one in told.results) else _rows(working, block, told)
     if wrong := _never_fits(told, rows):
         slot.generation, slot.reason, slot.message = block.metadata.generation, "ReportRefused", wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from teamtask.ledger.commands import Failure, Outcomes, Report
 from teamtask.ledger.errors import TeamtaskError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from teamtask.ledger.lease import Lease
 
 UNREADABLE = "UnreadableReport"
+_KEPT: Final = {"All": (True, False), "Failed": (False,), "None": ()}  # what `ok` says of results that are kept
 
 
 class Told(NamedTuple):
@@ -39,12 +40,14 @@ def is_ending(block: o.Block) -> bool:
     return is_reported(block) and block.spec.report is not None and block.spec.report.state != "Working"
 
 
-def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, folds: bool = False) -> Told:
+def report_of(
+    block: o.Block, lease: Lease | None, *, in_order: bool = False, folds: bool = False, keep: str = "All"
+) -> Told:
     """Give the report on a block's present assignment; `lease` is None when it has ended, so that it comes late.
 
     With `in_order` only what is done without a gap from the beginning is taken, unless all is. A list that `folds`
     takes what is done with the end of the assignment alone: the fold of a part cannot be taken out of that of the
-    whole.
+    whole. Results are those that the list is to `keep`.
     """
     said, status = block.spec.report, block.status
     if said is None or not is_reported(block):
@@ -57,7 +60,7 @@ def report_of(block: o.Block, lease: Lease | None, *, in_order: bool = False, fo
         done = IntervalSet(one for one in done if one[0] <= first)
     if folds and said.state == "Working":
         done = IntervalSet()
-    results = tuple(one for one in said.results if one.index in done)
+    results = tuple(one for one in said.results if one.index in done and one.ok in _KEPT[keep])
     failure, release = None, said.state == "Released"
     if said.state == "Failed":
         at = said.failed_at if said.failed_at is not None and start <= said.failed_at < stop else None

@@ -59,6 +59,7 @@ class Working(Struct):
     waiting: int = 0  # blocks that have no work because nothing more may be written now
     short_since: float | None = None  # of writes, without a break of SHORT_SECONDS
     short_at: float = 0.0
+    restarts: int = 0  # ranges that were handed out again
     rerun_revision: int = 0  # of the last rerun that was looked at
     rerun_refused: str = ""  # why it was not carried out
 

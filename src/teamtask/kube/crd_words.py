@@ -12,6 +12,7 @@ FIELDS: dict[type, dict[str, str]] = {
     },
     o.ResultsPlace: {
         "config_map": "The ConfigMap that keeps the results: the list's name and -results, if not given.",
+        "keep": "All of them, the Failed ones (ok is false), or None; what is not kept is not counted either.",
     },
     o.Subject: {
         "kind": "User, Group or ServiceAccount.",
@@ -39,8 +40,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "attempts": "An item that could not be worked so often is parked.",
         "max_parked": "With more parked items than this the list is suspended.",
         "fold": "A summary of the work: count, sum, min, max, any, all, {top: k} or {histogram: [edges]}.",
-        "stop_after_results": "With so many results the list is finished.",
-        "results": "Where results are kept.",
+        "stop_after_results": "With so many results kept the list is finished.",
+        "results": "Which results are kept, and where.",
         "access": "Who may work on the list: all who may make blocks in the namespace, if nobody is named.",
         "only": "The indices to work, as 0-99,200, of which the others count as done; all, if not given.",
         "rerun": "Indices that are done and are to be worked again.",
@@ -76,7 +77,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "failed_items": "How many items have a result that is not ok, or are parked.",
         "parked_items": "How many items are parked.",
         "active_blocks": "How many blocks are handed out.",
-        "results": "How many results are recorded.",
+        "restarts": "How often a range was handed out again after it had come back.",
+        "results": "How many results are kept.",
         "fold": "The summary of what is done.",
         "rerun_revision": "The revision of the last rerun that was carried out.",
         "worker_pods": "How many pods of `spec.workers` there are.",

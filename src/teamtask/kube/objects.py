@@ -46,9 +46,10 @@ class BlockSize(_Object, frozen=True):
 
 
 class ResultsPlace(_Object, frozen=True):
-    """Where results are kept."""
+    """Which results are kept, and where."""
 
     config_map: Annotated[str, Meta(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")] = ""
+    keep: Annotated[str, Meta(pattern="^(All|Failed|None)$")] = "All"
 
 
 class Subject(_Object, frozen=True):
@@ -133,6 +134,7 @@ class WorklistStatus(_Object, frozen=True):
     failed_items: Index = 0
     parked_items: Index = 0
     active_blocks: int = 0
+    restarts: Index = 0
     results: Index = 0
     fold: Any = None
     rerun_revision: Index = 0
