@@ -203,7 +203,7 @@ class Controller:
     def _keep_results(self, key: ListKey, worklist: o.Worklist, plan: Plan) -> bool:
         """Write results; where they are not taken nothing of the plan is carried out, and the list says so."""
         try:
-            self._results[key].write(plan.results)
+            self._results[key].write(plan.results, worklist.metadata.resource_version)
         except KubernetesError as error:
             if error.may_pass or error.status in (CONFLICT, NOT_FOUND):
                 raise

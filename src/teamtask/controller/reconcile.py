@@ -108,6 +108,8 @@ def reconcile(
     working.slots = {block.metadata.uid: working.slots[block.metadata.uid] for block in ordered}
     plan.worklist = worklist_status(working, worklist, now)
     plan.writes -= plan.worklist == worklist.status
+    if plan.worklist == worklist.status:  # only after a write of the list nobody else can be about to count them
+        working.stale, plan.withdrawn = plan.withdrawn, []
     _end_in_time(plan, worklist, now)
     plan.wake_seconds = _wake_seconds(working, worklist, len(ordered), plan.put_off, now)
     return plan

@@ -1,9 +1,15 @@
-"""`ResultsMap`: the ConfigMap that keeps a list's results, made with the first of them."""
+"""`ResultsMap`: the ConfigMap that keeps a list's results, made with the first of them.
+
+Another controller, which acts no more but does not know it yet, may take results for those of work that was never
+counted, while this one counts them. So results are removed only after a write of the list, which makes the other's next
+one fail, and only from the map as it was read; and each write of results changes the map, as it says on which version
+of the list it is based.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teamtask.kube import objects as o
 from teamtask.kube.api_server import NOT_FOUND, KubernetesError
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     from teamtask.kube.api_server import ApiServer
 
 LABEL_CHARACTERS_MAX = 63
-
+BASED_ON = f"{o.GROUP}/worklist-version"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -39,7 +45,7 @@ class ResultsMap:
         if not _NAME.fullmatch(self.name):
             raise ResultsElsewhere(f"{self.name!r:.80} is no name of a ConfigMap.")
         self._maps = f"/api/v1/namespaces/{worklist.metadata.namespace}/configmaps"
-        self._uid: str | None = None
+        self._found: dict[str, str] | None = None  # uid and resourceVersion of the map
 
     def read(self) -> dict[str, str]:
         """Give its data. Raises ResultsElsewhere for one that was not made for this list, KubernetesError."""
@@ -52,25 +58,28 @@ class ResultsMap:
         owners = [owner["uid"] for owner in found["metadata"].get("ownerReferences", [])]
         if found.get("kind") != "ConfigMap" or self._worklist.uid not in owners:
             raise ResultsElsewhere(f"There is a ConfigMap {self.name} already, and it is not of this list.")
-        self._uid = found["metadata"]["uid"]
+        self._see(found)
         return dict(found.get("data") or {})
 
-    def write(self, rows: Mapping[int, str]) -> None:
-        """Keep rows, each under its index. Raises KubernetesError."""
+    def write(self, rows: Mapping[int, str], based_on: str) -> None:
+        """Keep rows, each under its index, that follow from this version of the list. Raises KubernetesError."""
         data = {str(index): row for index, row in rows.items()}
-        if self._uid is not None:
-            body = {"metadata": {"uid": self._uid}, "data": data}  # of this very one: else a conflict
-            self._server.call("PATCH", f"{self._maps}/{self.name}", body)
+        annotations = {BASED_ON: based_on}
+        if self._found is not None:
+            this = {"uid": self._found["uid"], "annotations": annotations}  # of this very one: else a conflict
+            self._see(self._server.call("PATCH", f"{self._maps}/{self.name}", {"metadata": this, "data": data}))
             return
         owner = {
             "apiVersion": o.API_VERSION, "kind": "Worklist", "name": self._worklist.name, "uid": self._worklist.uid,
         }  # fmt: skip
         labels = {WORKLIST_LABEL: self._worklist.name} if len(self._worklist.name) <= LABEL_CHARACTERS_MAX else {}
-        metadata = {"name": self.name, "labels": labels, "ownerReferences": [owner]}
-        made = self._server.call("POST", self._maps, {"metadata": metadata, "data": data})
-        self._uid = made["metadata"]["uid"]
+        metadata = {"name": self.name, "labels": labels, "annotations": annotations, "ownerReferences": [owner]}
+        self._see(self._server.call("POST", self._maps, {"metadata": metadata, "data": data}))
 
     def remove(self, indices: Iterable[int]) -> None:
-        """Drop the rows of these. Raises KubernetesError."""
-        body = {"metadata": {"uid": self._uid}, "data": {str(index): None for index in indices}}
-        self._server.call("PATCH", f"{self._maps}/{self.name}", body)
+        """Drop the rows of these, if nobody has written since this was read. Raises KubernetesError."""
+        body = {"metadata": self._found, "data": {str(index): None for index in indices}}
+        self._see(self._server.call("PATCH", f"{self._maps}/{self.name}", body))
+
+    def _see(self, document: dict[str, Any]) -> None:
+        self._found = {name: document["metadata"][name] for name in ("uid", "resourceVersion")}

@@ -81,7 +81,7 @@ class Plan(Struct):
 
     worklist: o.WorklistStatus
     results: dict[int, str] = field(default_factory=dict)  # new rows, by index: before the list
-    withdrawn: list[int] = field(default_factory=list)  # results that are gone: after the list
+    withdrawn: list[int] = field(default_factory=list)  # results that are gone: after the list, which changes then
     blocks: dict[str, o.BlockStatus] = field(default_factory=dict)
     counted: list[str] = field(default_factory=list)  # blocks whose finalizer can go
     writes: int = 0  # to the API server, those of holders included
