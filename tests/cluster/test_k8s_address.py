@@ -319,16 +319,18 @@ def test_limits_are_changed_while_the_list_is_worked(cluster: Cluster, teamtask:
     teamtask("create", "changed", "--range", "0:10", "--label", "a=1")
     done = teamtask(
         *("set", "changed", "--limit-workers", "3", "--lease-seconds", "20", "--label", "a=", "--label", "b=2"),
-        *("--block-seconds", "5", "--limit-items-per-second", "100"),
+        *("--block-seconds", "5", "--limit-items-per-second", "100", "--priority", "3"),
     )
     assert done.code == 0, done.said
     document = json.loads(cluster.kubectl("get", "worklist", "changed", "-o", "json"))
     assert document["metadata"]["labels"] == {"b": "2"}
     spec = document["spec"]
-    assert (spec["maxActiveBlocks"], spec["leaseSeconds"], spec["itemsPerSecond"]) == (3, 20, 100)
+    assert (spec["maxActiveBlocks"], spec["leaseSeconds"], spec["itemsPerSecond"], spec["priority"]) == (3, 20, 100, 3)
     assert spec["block"] == {"seconds": 5}
-    refused = teamtask("set", "changed", "--priority", "3")
-    assert (refused.code, "has no `priority`" in refused.said) == (1, True)
+    refused = teamtask("set", "changed", "--item-seconds", "3")
+    assert (refused.code, "has no `item_seconds`" in refused.said) == (1, True)
+    refused = teamtask("set", "changed", "--weight", "0")
+    assert (refused.code, "weight" in refused.said) == (1, True), refused.said
     assert "cannot be cancelled" in teamtask("cancel", "changed").said
     assert "5 were added to changed" in teamtask("grow", "changed", "--size", "15").said
     assert teamtask("work", "changed", "--quiet", "--", "true").code == 0

@@ -194,10 +194,11 @@ def run(api: SimulatedApi, holders: Holders, chance: random.Random, managers: li
 
 
 def wait_for(there: Callable[[], bool]) -> bool:
+    """Tell whether it becomes so; a controller that is behind may undo it once more."""
     until = time.monotonic() + END_SECONDS
-    while not there() and time.monotonic() < until:
+    while not (is_so := there()) and time.monotonic() < until:
         time.sleep(0.05)
-    return there()
+    return is_so
 
 
 @pytest.mark.usefixtures("quick")

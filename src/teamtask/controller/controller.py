@@ -113,7 +113,7 @@ class Controller:
                 raise LeadershipLost
             self.metrics.came_round()
             due = self._observed.due(time.time())
-            for key in sorted(due, key=lambda key: self._looked_at.get(key, 0.0)):  # the writes go round
+            for key in sorted(due, key=self._turn):
                 if self._leadership.is_lost:
                     raise LeadershipLost
                 if self._stopping.is_set():
@@ -127,6 +127,11 @@ class Controller:
                         self._observed.look_again(key, self._pass(key))
             self._stopping.wait(PASS_SECONDS)
             self._observed.wait(time.time())
+
+    def _turn(self, key: ListKey) -> tuple[int, float]:
+        """Give what to sort by: the highest priority first, and among equals the writes go round."""
+        working = self._working.get(key)
+        return -working.priority if working is not None else 0, self._looked_at.get(key, 0.0)
 
     def _pass(self, key: ListKey) -> float | None:
         """Reconcile one list; give the seconds after which to look at it again."""
@@ -163,7 +168,7 @@ class Controller:
             keep_alive(working.ledger, own, now)
             crew = working.crew = self._keeper.look_after(key, worklist, blocks, own)
             blocks = self._observed.blocks.of_list(key)  # with what was reported just now
-            plan = reconcile(working, worklist, blocks, now, self._allowed(key))
+            plan = reconcile(working, worklist, blocks, now, self._allowed(key, worklist.spec))
         except KubernetesError:
             raise
         except TeamtaskError as error:
@@ -173,13 +178,15 @@ class Controller:
         self._carry_out(key, working, worklist, blocks, plan)
         return min((at for at in (plan.wake_seconds, crew.wake_seconds) if at is not None), default=None)
 
-    def _allowed(self, key: ListKey) -> Allowed:
+    def _allowed(self, key: ListKey, spec: o.WorklistSpec) -> Allowed:
         now = time.monotonic()
         if self._is_slow:
             self._is_slow = False
             self._budget.was_slow(now)
-        active = sum(bool(working.ledger.leases) for working in self._working.values())
-        return Allowed(self._budget.of_list(key, now), self._budget.share(active))
+        others = [(other, working) for other, working in self._working.items() if other != key]
+        ahead = [(other, working.waiting) for other, working in others if working.priority > spec.priority]
+        beside = sum(working.weight for _, working in others if working.ledger.leases)
+        return Allowed(self._budget.of_list(key, now, ahead), self._budget.share(spec.weight, beside))
 
     def _carry_out(
         self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan

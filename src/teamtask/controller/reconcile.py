@@ -167,6 +167,7 @@ def _is_up_to_date(working: Working, block: o.Block) -> bool:
 
 def _follow_spec(working: Working, worklist: o.Worklist, now: float) -> None:
     ledger, spec = working.ledger, worklist.spec
+    working.priority, working.weight = spec.priority, spec.weight
     rules = rules_of(spec)
     if rules != ledger.rules:
         decide(ledger, ChangeRules(rules), now)

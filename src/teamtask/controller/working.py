@@ -52,6 +52,8 @@ class Working(Struct):
     written: o.WorklistStatus  # what the object says, as far as it is known here
     kept: KeptResults
     slots: dict[str, Slot] = field(default_factory=dict)
+    priority: int = 0  # of the spec that was looked at last
+    weight: float = 1.0
     crew: Crew = field(default_factory=Crew)
     stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
     is_full: bool = False  # results wait that find no room

@@ -6,7 +6,10 @@ half the rate, then at a little more each second: additive increase, multiplicat
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIST_WRITES_PER_SECOND = 50.0
 WRITES_PER_SECOND = 200.0
@@ -54,19 +57,23 @@ class WriteBudget(Generic[_Key]):
         self._halved_at = -HALVED_SECONDS
         self._recovered_at = now
 
-    def of_list(self, key: _Key, now: float) -> float:
-        """Give how many writes a list may cause now."""
+    def of_list(self, key: _Key, now: float, ahead: Iterable[tuple[_Key, int]] = ()) -> float:
+        """Give how many writes a list may cause now, when those `ahead` of it wait for so many each."""
         self._recover(now)
+        theirs = sum(min(wanted, max(0.0, self._own(other, now))) for other, wanted in ahead)
+        return min(self._all.tokens(now) - theirs, self._own(key, now))
+
+    def _own(self, key: _Key, now: float) -> float:
         one = self._lists.get(key)
-        return min(self._all.tokens(now), self.list_rate if one is None else one.tokens(now))
+        return self.list_rate if one is None else one.tokens(now)
 
     def spend(self, key: _Key, writes: float, now: float) -> None:
         """Count writes that a list caused; of those past its own rate the others are not made to pay."""
         self._all.spend(self._lists.setdefault(key, Bucket(self.list_rate, now)).spend(writes, now), now)
 
-    def share(self, lists: int) -> float:
-        """Give the writes a second that each of so many lists may cause when all of them want as much."""
-        return min(self.list_rate, self._all.rate / max(1, lists))
+    def share(self, weight: float, others: float) -> float:
+        """Give the writes a second that a list may cause when others, of so much weight together, want as much."""
+        return min(self.list_rate, self._all.rate * weight / (weight + others))
 
     def was_slow(self, now: float) -> None:
         """Halve the rate: the API server was slow, or refused a write for being one too many."""

@@ -37,6 +37,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "blocks_per_holder": "How many blocks one holder has at once.",
         "lease_seconds": "A block that nobody reports on for so long is handed out again.",
         "items_per_second": "No more items than this are handed out in a second.",
+        "priority": "Where all lists together may write no more, the blocks of the highest are served first.",
+        "weight": "The share of the writes that a list has beside others.",
         "attempts": "An item that could not be worked so often is parked.",
         "max_parked": "With more parked items than this the list is suspended.",
         "fold": "A summary of the work: count, sum, min, max, any, all, {top: k} or {histogram: [edges]}.",

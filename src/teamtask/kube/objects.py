@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from teamtask.ledger.rules import Attempts, BlockSeconds, LeaseSeconds, MoreThanNone
+from teamtask.wire.requests import PRIORITY_MAX, WEIGHT_MAX
 
 GROUP = "teamtask.io"
 VERSION = "v1alpha1"
@@ -85,6 +86,8 @@ class WorklistSpec(_Object, frozen=True):
     blocks_per_holder: Annotated[int, Meta(ge=1, le=BLOCKS_MAX)] = 1_000
     lease_seconds: LeaseSeconds = 60.0
     items_per_second: MoreThanNone | None = None
+    priority: Annotated[int, Meta(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] = 0
+    weight: Annotated[float, Meta(gt=0, le=WEIGHT_MAX)] = 1.0
     attempts: Attempts = 3
     max_parked: Annotated[int, Meta(ge=0, le=1_000)] = 1_000
     fold: Any = None

@@ -32,7 +32,7 @@ def test_options_become_fields_of_the_spec() -> None:
     document = made(
         start=5, block={"seconds": 10, "max": 100}, lease_seconds=30, attempts=5, fold="count", stop_after_results=3,
         limits={"blocks_per_worker": 1, "blocks_per_principal": 4, "workers": 20, "items_per_second": 2.5, "parked": 9},
-        labels={"team": "maths"},
+        priority=-3, weight=2.5, labels={"team": "maths"},
     )  # fmt: skip
     assert document == {
         "apiVersion": "teamtask.io/v1alpha1",
@@ -41,7 +41,7 @@ def test_options_become_fields_of_the_spec() -> None:
         "spec": {
             "source": RANGE, "startIndex": 5, "block": {"seconds": 10.0, "max": 100}, "leaseSeconds": 30.0,
             "attempts": 5, "fold": "count", "stopAfterResults": 3, "blocksPerHolder": 4, "maxActiveBlocks": 20,
-            "itemsPerSecond": 2.5, "maxParked": 9,
+            "itemsPerSecond": 2.5, "maxParked": 9, "priority": -3, "weight": 2.5,
         },
     }  # fmt: skip
 
@@ -50,8 +50,6 @@ def test_options_become_fields_of_the_spec() -> None:
     ("field", "value", "named"),
     [
         ("item_seconds", 5.0, "item_seconds"),
-        ("priority", 1, "priority"),
-        ("weight", 2.0, "weight"),
         ("roles", {"worker": ["everyone"]}, "roles"),
         ("limits", {"blocks_per_worker": 4}, "limits.blocks_per_worker"),
         ("limits", {"workers_per_principal": 4}, "limits.workers_per_principal"),

@@ -38,8 +38,6 @@ _LIMITS: Final = {
 }
 _USUAL: Final[dict[str, Any]] = {
     "item_seconds": None,
-    "priority": 0,
-    "weight": 1.0,
     "roles": {},
 }  # and nothing else, in Kubernetes
 
@@ -55,6 +53,8 @@ def worklist_of(body: NewList) -> dict[str, Any]:
         "startIndex": integer(body.start, "start", low=0),
         "block": _given(_block(body.block)),
         "leaseSeconds": body.lease_seconds,
+        "priority": body.priority or None,
+        "weight": None if body.weight == 1.0 else body.weight,
         "attempts": body.attempts,
         "fold": body.fold,
         "stopAfterResults": _number(body.stop_after_results, "stop_after_results"),
@@ -82,6 +82,10 @@ def patch_of(change: ListChange, labels: Mapping[str, str]) -> dict[str, Any]:
         spec |= _limits(change.limits)
     if change.lease_seconds is not UNSET:
         spec["leaseSeconds"] = change.lease_seconds
+    if change.priority is not UNSET:
+        spec["priority"] = change.priority
+    if change.weight is not UNSET:
+        spec["weight"] = change.weight
     if change.attempts is not UNSET:
         spec["attempts"] = change.attempts
     if change.stop_after_results is not UNSET:

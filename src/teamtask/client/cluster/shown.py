@@ -96,8 +96,8 @@ def shown_list(
         item_seconds=None,
         fold_rule=spec.fold,
         stop_after_results=spec.stop_after_results,
-        priority=0,
-        weight=1.0,
+        priority=spec.priority,
+        weight=spec.weight,
         labels=dict(labels),
         roles={},
     )
