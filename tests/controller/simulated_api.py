@@ -199,6 +199,19 @@ class Line:
             raise KubernetesError("the line is dead")
 
 
+class Leads:
+    """A leadership that believes in itself, whatever others do."""
+
+    is_lost = False
+
+    def acquire(self, stopping: threading.Event) -> bool:
+        """Act at once."""
+        return not stopping.is_set()
+
+    def release(self) -> None:
+        """Let go of nothing."""
+
+
 def block_document(name: str, of: str) -> Document:
     """Give a Block as its holder makes it."""
     metadata = {"name": name, "finalizers": [o.FINALIZER]}

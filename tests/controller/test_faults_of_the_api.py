@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from simulated_api import Line, SimulatedApi, block_document
+from simulated_api import Leads, Line, SimulatedApi, block_document
 
 from teamtask.controller import controller as controllers
 from teamtask.controller import reflector
@@ -36,18 +36,6 @@ FAULT_SHARE = 0.15
 END_SECONDS = 60
 LISTS, BLOCKS = o.path("worklists", "default"), o.path("blocks", "default")
 LIST = f"{LISTS}/list"
-
-
-class Leads:
-    """A leadership that believes in itself, whatever others do."""
-
-    is_lost = False
-
-    def acquire(self, stopping: threading.Event) -> bool:
-        return not stopping.is_set()
-
-    def release(self) -> None:
-        pass
 
 
 def total(ranges: IntervalSet) -> int:

@@ -183,10 +183,12 @@ class Controller:
         if self._is_slow:
             self._is_slow = False
             self._budget.was_slow(now)
-        others = [(other, working) for other, working in self._working.items() if other != key]
-        ahead = [(other, working.waiting) for other, working in others if working.priority > spec.priority]
-        beside = sum(working.weight for _, working in others if working.ledger.leases)
-        return Allowed(self._budget.of_list(key, now, ahead), self._budget.share(spec.weight, beside))
+        others = [(other, one) for other, one in self._working.items() if other != key]
+        ahead = [(other, one.waiting) for other, one in others if one.priority > spec.priority]
+        equals = sum(one.weight for _, one in others if one.waiting and one.priority == spec.priority)
+        active = sum(one.weight for _, one in others if one.ledger.leases)
+        rate = self._budget.share(spec.weight, equals)
+        return Allowed(self._budget.of_list(key, now, ahead, rate), self._budget.share(spec.weight, active))
 
     def _carry_out(
         self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan

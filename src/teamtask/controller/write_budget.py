@@ -57,11 +57,18 @@ class WriteBudget(Generic[_Key]):
         self._halved_at = -HALVED_SECONDS
         self._recovered_at = now
 
-    def of_list(self, key: _Key, now: float, ahead: Iterable[tuple[_Key, int]] = ()) -> float:
-        """Give how many writes a list may cause now, when those `ahead` of it wait for so many each."""
+    def of_list(
+        self, key: _Key, now: float, ahead: Iterable[tuple[_Key, int]] = (), rate: float | None = None
+    ) -> float:
+        """Give how many writes a list may cause now, with so many a second from now on, or the most that a list may.
+
+        Those `ahead` of it wait for so many each.
+        """
         self._recover(now)
+        bucket = self._lists.setdefault(key, Bucket(self.list_rate, now))
+        bucket.refill_at(self.list_rate if rate is None else rate, now)
         theirs = sum(min(wanted, max(0.0, self._own(other, now))) for other, wanted in ahead)
-        return min(self._all.tokens(now) - theirs, self._own(key, now))
+        return min(self._all.tokens(now) - theirs, bucket.tokens(now))
 
     def _own(self, key: _Key, now: float) -> float:
         one = self._lists.get(key)
