@@ -63,6 +63,19 @@ def test_a_pool_works_a_list_to_its_end_and_goes(cluster: Cluster) -> None:
     assert len({json.loads(row)["result"] for row in kept.values()}) >= 2, "several pods have worked"
 
 
+def test_what_a_pod_held_that_was_killed_is_worked_by_another_long_before_the_lease_is_over(cluster: Cluster) -> None:
+    killed = WORKER.replace("report = {", "os.kill(os.getpid(), 9)\n            report = {")
+    command = ["sh", "-c", 'test $JOB_COMPLETION_INDEX = 0 && { python3 -c "$0"; exit 1; }; exec python3 -c "$1"']
+    cluster.create_list(
+        "killed-pool", source={"kind": "range", "stop": 30}, block={"size": 1}, leaseSeconds=600,
+        workers=workers([*command, killed, WORKER]),
+    )  # fmt: skip
+    patient = ("--timeout=120s", "--request-timeout=130s")
+    cluster.kubectl("wait", "--for=condition=Complete", "worklist/killed-pool", *patient)
+    assert cluster.status("worklist", "killed-pool")["restarts"] > 0
+    cluster.kubectl("delete", "worklist", "killed-pool")
+
+
 def test_pods_go_when_a_list_is_suspended_and_come_again(cluster: Cluster) -> None:
     cluster.create_list("paused-pool", source={"kind": "range", "stop": 60}, workers=workers(IDLE))
     cluster.wait(lambda: len(pods(cluster, "paused-pool")) == 2)

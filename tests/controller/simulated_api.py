@@ -102,15 +102,20 @@ class SimulatedApi:
         with self._changed:
             self._events, self._compacted = [], self._version
 
-    def events(self, path: str, since: int, seconds: float) -> list[tuple[int, str, Document]]:
-        """Give the events under a path after a version, waiting so long for the first. Raises KubernetesError."""
+    def events(self, path: str, since: int, seconds: float) -> tuple[list[tuple[str, Document]], int]:
+        """Give the events under a path after a version, waiting so long for any, and the version that they lead to.
+
+        Raises KubernetesError.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._version > since, seconds)
             if since < self._compacted:
                 raise _error(GONE, path)
-            under = f"{path}/"
-            return [(version, kind, copy.deepcopy(document)) for version, at, kind, document in self._events
-                    if version > since and at.startswith(under)]  # fmt: skip
+            under, found = f"{path}/", []
+            for version, at, kind, document in self._events:
+                if version > since and at.startswith(under):
+                    found.append((kind, copy.deepcopy(document)))
+            return found, self._version
 
     def _put(self, path: str, document: Document, kind: str) -> Document:
         self._version += 1
@@ -163,11 +168,11 @@ class Line:
         version, before = int(query["resourceVersion"]), []
         while True:
             try:
-                found = self._api.events(path, version, IDLE_SECONDS)
+                found, version = self._api.events(path, version, IDLE_SECONDS)
             except KubernetesError as error:
                 yield {"type": "ERROR", "object": {"message": str(error), "code": error.status}}
                 return
-            for version, kind, document in found:  # noqa: B007 - where to go on
+            for kind, document in found:
                 self._check_alive()
                 before.append({"type": kind, "object": document})
                 fault = self._chance.random() / self._share
@@ -176,9 +181,8 @@ class Line:
                 if fault < 0.6:
                     time.sleep(self._chance.random() / 5)
                 yield from copy.deepcopy(before[-3:] if 0.6 <= fault < 1.0 else before[-1:])
-            if not found:
-                self._check_alive()
-                yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
+            self._check_alive()
+            yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
 
     def _carry_out(self, method: str, path: str, body: Any, query: Mapping[str, str | int]) -> Document:
         match method:
@@ -210,6 +214,13 @@ class Leads:
 
     def release(self) -> None:
         """Let go of nothing."""
+
+
+def wait_for_threads() -> None:
+    """Wait until nothing is left of controllers that have ended, which might disturb the next test."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(("watch ", "events")):
+            thread.join()
 
 
 def block_document(name: str, of: str) -> Document:

@@ -16,10 +16,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from simulated_api import Leads, Line, SimulatedApi, block_document
+from simulated_api import Leads, Line, SimulatedApi, block_document, wait_for_threads
 
 from teamtask.controller import controller as controllers
-from teamtask.controller import reflector
+from teamtask.controller import event_writer, reflector
 from teamtask.controller.controller import Controller
 from teamtask.controller.write_budget import WriteBudget
 from teamtask.kube import objects as o
@@ -168,6 +168,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(controllers, name, 0.02)
     monkeypatch.setattr(reflector, "BACKOFF_SECONDS", 0.02)
     monkeypatch.setattr(reflector, "PAGE", 3)
+    monkeypatch.setattr(event_writer, "EVENTS_PER_SECOND", 1e4)
 
 
 def run(api: SimulatedApi, holders: Holders, chance: random.Random, managers: list[Manager]) -> None:
@@ -208,6 +209,7 @@ def test_a_list_ends_with_each_index_counted_once_whatever_the_api_server_and_th
     finally:
         for manager in managers:
             manager.close()
+        wait_for_threads()
     assert truth.wrong == []
     assert (status["phase"], status["completed"]) == ("Complete", f"0-{SIZE - 1}")
     assert status["fold"] == total(IntervalSet.of(0, SIZE))

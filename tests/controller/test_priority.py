@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from simulated_api import Leads, Line, SimulatedApi, block_document
+from simulated_api import Leads, Line, SimulatedApi, block_document, wait_for_threads
 
 from teamtask.controller.controller import Controller
 from teamtask.controller.write_budget import WriteBudget
@@ -49,6 +49,7 @@ def handed_out(specs: dict[str, dict[str, Any]]) -> dict[str, int]:
     finally:
         controller.stop()
         thread.join()
+        wait_for_threads()
     return {name: done_of(api, name) for name in specs}
 
 

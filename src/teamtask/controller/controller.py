@@ -166,6 +166,8 @@ class Controller:
             check_source(working, worklist)
             own = own_blocks(worklist, blocks)
             keep_alive(working.ledger, own, now)
+            pods = self._observed.pods.of_list(key)
+            working.note_ended_pods((pod.metadata.name for pod in pods if pod.has_ended), now)
             crew = working.crew = self._keeper.look_after(key, worklist, blocks, own)
             blocks = self._observed.blocks.of_list(key)  # with what was reported just now
             plan = reconcile(working, worklist, blocks, now, self._allowed(key, worklist.spec))

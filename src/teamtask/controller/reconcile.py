@@ -25,7 +25,7 @@ from teamtask.controller.restored import (
 from teamtask.controller.shown import block_status, worklist_status
 from teamtask.controller.taken import take_report
 from teamtask.controller.told import is_ending
-from teamtask.controller.working import Plan, Slot, Working, decide
+from teamtask.controller.working import LAST_WORDS_SECONDS, Plan, Slot, Working, decide
 from teamtask.kube.objects import FINALIZER
 from teamtask.ledger.commands import (
     ChangeRules,
@@ -222,6 +222,9 @@ def _wake_seconds(working: Working, worklist: o.Worklist, blocks: int, put_off: 
     due: list[float] = []
     if ledger.leases or ledger.returned.pieces:  # who may have a returned piece depends on who is active
         due.append(min(ledger.next_expiry - now, ledger.rules.lease_seconds / 2))
+    if working.ended_pods:
+        soon = (since + LAST_WORDS_SECONDS - now for since in working.ended_pods.values())
+        due += [seconds for seconds in soon if seconds > 0]
     if working.is_full:
         due.append(ledger.rules.lease_seconds / 3)
     if put_off:

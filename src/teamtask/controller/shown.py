@@ -225,6 +225,8 @@ def has_vanished(ledger: Ledger, worklist_uid: str, block: o.Block, slot: Slot) 
     before = block.status
     if slot.is_ours:
         return False  # its holder is the controller
+    if slot.is_lost:
+        return True
     if before.worklist_uid != worklist_uid or before.phase not in {"Ready", "Expired"}:
         return False  # it had a range of a deleted list that had this name, or none
     if slot.generation != before.observed_generation:

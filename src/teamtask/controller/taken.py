@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOMENT_SECONDS = 0.001
 RANGES_EXCESS = 9 / 8  # of what is in hand when nothing new is handed out any more, so much may still come in
 DELETED = Failure("The block was deleted, and nothing of it had been done.")
+POD_ENDED = "The pod that held it has ended."
 
 
 def take_report(working: Working, block: o.Block, now: float, plan: Plan) -> None:
@@ -31,12 +32,16 @@ def take_report(working: Working, block: o.Block, now: float, plan: Plan) -> Non
     if block.metadata.generation != slot.generation and not _take(working, slot, block, now, plan):
         return
     left = ledger.leases.get(lease_id(block, slot.sequence))
-    if left is not None and block.metadata.deletion_timestamp is not None:
+    is_deleted, slot.is_lost = block.metadata.deletion_timestamp is not None, working.has_lost_pod(block, now)
+    if left is not None and (is_deleted or slot.is_lost):
         # Who went without a word, and had done nothing, may have been killed by an item. Whoever gave the range before
         # back was about to leave, and was given this one meanwhile.
         in_order = left.got_on or (block.spec.report is not None and block.spec.report.state == "Released")
-        gone = Report(left.id, left.start, left.start, error=None if in_order else DELETED, release=in_order)
+        failure = DELETED if is_deleted else Failure(POD_ENDED)
+        gone = Report(left.id, left.start, left.start, error=None if in_order else failure, release=in_order)
         _report(ledger, block, gone, now)
+    if slot.is_lost:
+        slot.message = POD_ENDED
 
 
 def _parts_too_much(ledger: Ledger, told: Told) -> bool:

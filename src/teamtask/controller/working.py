@@ -14,10 +14,13 @@ from teamtask.ledger.decide import carry_out
 from teamtask.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from teamtask.ledger.commands import Command, Reply
 
 
 SHORT_SECONDS = 5.0
+LAST_WORDS_SECONDS = 2.0  # so long after the end of a pod its last report may still be on the way
 
 Trouble = tuple[str, str]  # a reason in one word, and a sentence
 
@@ -42,6 +45,7 @@ class Slot(Struct):
     message: str = ""  # in a sentence, where the reason alone does not say it
     is_ours: bool = False  # the controller holds the block itself, for a pod of its own
     trouble: Trouble | None = None  # why that pod does not run
+    is_lost: bool = False  # the pod that holds it has ended
 
 
 class Working(Struct):
@@ -54,6 +58,7 @@ class Working(Struct):
     slots: dict[str, Slot] = field(default_factory=dict)
     priority: int = 0  # of the spec that was looked at last
     weight: float = 1.0
+    ended_pods: dict[str, float] = field(default_factory=dict)  # by name: since when that is known
     crew: Crew = field(default_factory=Crew)
     stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
     is_full: bool = False  # results wait that find no room
@@ -64,6 +69,15 @@ class Working(Struct):
     restarts: int = 0  # ranges that were handed out again
     rerun_revision: int = 0  # of the last rerun that was looked at
     rerun_refused: str = ""  # why it was not carried out
+
+    def note_ended_pods(self, names: Iterable[str], now: float) -> None:
+        """Remember which of the list's pods have ended, and since when that is known."""
+        self.ended_pods = {name: self.ended_pods.get(name, now) for name in names}
+
+    def has_lost_pod(self, block: o.Block, now: float) -> bool:
+        """Tell whether the pod that holds a block has ended, and has had the time for its last words."""
+        since = self.ended_pods.get(block.spec.holder_pod or "")
+        return since is not None and now - since >= LAST_WORDS_SECONDS
 
     def note_shortage(self, now: float) -> None:
         """Remember since when blocks wait for the write budget; a moment without counts as none."""
