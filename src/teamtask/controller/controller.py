@@ -15,6 +15,7 @@ from teamtask.controller.assigning import Allowed
 from teamtask.controller.block_pods import keep_alive, own_blocks
 from teamtask.controller.event_writer import EventWriter
 from teamtask.controller.happened import happened, refused
+from teamtask.controller.lines_maps import LinesMaps
 from teamtask.controller.metrics import ControllerMetrics
 from teamtask.controller.observed import ListKey, Observed
 from teamtask.controller.pod_keeper import PodKeeper
@@ -67,6 +68,7 @@ class Controller:
         self._observed = Observed()
         self._working: dict[ListKey, Working] = {}
         self._results: dict[ListKey, ResultsMap] = {}
+        self._lines = LinesMaps(server)
         self._budget = budget
         self._looked_at: dict[ListKey, float] = {}
         self._is_slow = False  # the API server, since the last pass
@@ -144,6 +146,7 @@ class Controller:
                 for known in (self._working, self._results, self._looked_at):
                     known.pop(key, None)
                 self._budget.forget(key)
+                self._lines.forget(key)
                 self._keeper.forget(key)
                 self._all([partial(self._close, block) for block in blocks])
         except Exception as error:  # noqa: BLE001 - one list's trouble is not the others'
@@ -158,6 +161,7 @@ class Controller:
     def _reconcile(self, key: ListKey, worklist: o.Worklist, blocks: list[o.Block]) -> float | None:
         now = time.time()
         try:
+            worklist = self._lines.resolved(key, worklist, now)
             working = self._working.get(key)
             if working is None or not _is_of(working, worklist):
                 self._working.pop(key, None)
@@ -174,8 +178,10 @@ class Controller:
         except KubernetesError:
             raise
         except TeamtaskError as error:
-            self._refuse(key, worklist, blocks, error)
-            return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else None
+            again = self._lines.again_seconds(key, error, now)
+            if not self._lines.is_on_its_way(key, error):
+                self._refuse(key, worklist, blocks, error)
+            return RETRY_SECONDS if isinstance(error, ResultsElsewhere) else again
         self._budget.spend(key, plan.writes + crew.writes, time.monotonic())
         self._carry_out(key, working, worklist, blocks, plan)
         return min((at for at in (plan.wake_seconds, crew.wake_seconds) if at is not None), default=None)

@@ -14,13 +14,13 @@ from teamtask.controller.making import BLOCKS, CREATING, POD_SETBACK, REFUSED, T
 from teamtask.controller.manifests import NAME_CHARACTERS_MAX, block_of, pod_of
 from teamtask.controller.pod_outcome import UNFIT, failed, is_fit, trouble_of
 from teamtask.controller.pool_job import POOL, decide_job, has_only_ended, missing_pods, own_job
+from teamtask.controller.restored import source_of
 from teamtask.controller.setbacks import trouble_of_refusal
 from teamtask.controller.working import Crew
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
 from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
 from teamtask.kube.identity import who_we_are
-from teamtask.sources.parse import source_from_definition
 from teamtask.worker.placeholders import text_of
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class PodKeeper:
         self, worklist: o.Worklist, by_name: dict[str, o.Block], names: list[str]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, o.Report]]:
         """Give the manifests of these blocks' pods; an item that no program can be given is reported on instead."""
-        source = source_from_definition(worklist.spec.source) if names else None
+        source = source_of(worklist.spec) if names else None
         made, reports = {}, {}
         for name in names:
             block = by_name[name]

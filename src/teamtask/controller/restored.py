@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from teamtask.controller.read_source import ReadSource
 from teamtask.kube import objects as o
 from teamtask.ledger.errors import InvalidField
 from teamtask.ledger.events import Created, Piece, WorkerKey
@@ -64,7 +65,7 @@ def rules_of(spec: o.WorklistSpec) -> Rules:
 
 def source_of(spec: o.WorklistSpec) -> Source[Any]:
     """Give the items. Raises InvalidSource for a source that is none."""
-    return source_from_definition(spec.source)
+    return spec.source.source if isinstance(spec.source, ReadSource) else source_from_definition(spec.source)
 
 
 def size_of(spec: o.WorklistSpec) -> int:

@@ -8,11 +8,11 @@ of the list it is based.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from teamtask.kube import objects as o
 from teamtask.kube.api_server import NOT_FOUND, KubernetesError
+from teamtask.kube.lines_map import is_map_name, maps_path
 from teamtask.kube.workloads import WORKLIST_LABEL
 from teamtask.ledger.errors import TeamtaskError
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 LABEL_CHARACTERS_MAX = 63
 BASED_ON = f"{o.GROUP}/worklist-version"
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-
 
 class ResultsElsewhere(TeamtaskError):
     """The ConfigMap of the results is not this list's."""
@@ -42,9 +39,9 @@ class ResultsMap:
         self._server = server
         self._worklist = worklist.metadata
         self.name = o.results_map_name(worklist)
-        if not _NAME.fullmatch(self.name):
+        if not is_map_name(self.name):
             raise ResultsElsewhere(f"{self.name!r:.80} is no name of a ConfigMap.")
-        self._maps = f"/api/v1/namespaces/{worklist.metadata.namespace}/configmaps"
+        self._maps = maps_path(worklist.metadata.namespace)
         self._found: dict[str, str] | None = None  # uid and resourceVersion of the map
 
     def read(self) -> dict[str, str]:

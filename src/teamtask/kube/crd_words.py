@@ -29,7 +29,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "replicas": "How many pods work at once.",
     },
     o.WorklistSpec: {
-        "source": "The items, as in the web API: {kind: range, stop: 1000} or {kind: lines, items: [a, b]}. "
+        "source": "The items, as in the web API: {kind: range, stop: 1000} or {kind: lines, items: [a, b]}; "
+        "{kind: lines, configMap: NAME, key: KEY} are those of an immutable ConfigMap, where one key need not be said. "
         "It stays, but that a range may grow.",
         "start_index": "The first index.",
         "block": "How large a block is.",

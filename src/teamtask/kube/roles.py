@@ -38,7 +38,7 @@ def roles() -> list[dict[str, Any]]:
                 _rule(["worklists"], [*_READ, "create", "update", "patch", "delete"]),
                 _rule(["worklists/scale"], ["get", "update", "patch"]),
                 _rule(["blocks"], [*_READ, "create", "update", "patch", "delete"]),
-                _rule(["configmaps"], ["get"], ""),  # results
+                _rule(["configmaps"], ["get", "create"], ""),  # results, and lines
             ],
             to=("edit", "admin"),
         ),

@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from teamtask.client.cluster.address import ClusterAddress, cluster_address
-from teamtask.client.cluster.made import grown, lines_source, patch_of, worklist_of
+from teamtask.client.cluster.kept_lines import kept_lines
+from teamtask.client.cluster.made import grown, patch_of, worklist_of
 from teamtask.client.cluster.refusals import NotInKubernetes, refusal_of
 from teamtask.client.cluster.watched_block import block_document, block_name
 from teamtask.kube import objects as o
 from teamtask.kube.identity import Identity
 from teamtask.kube.kubernetes_error import KubernetesError
+from teamtask.kube.lines_map import lines_place, source_of_map
 from teamtask.ledger.errors import InvalidField, InvalidSource, TeamtaskError, TooMany
 from teamtask.wire.requests import ListChange, NewList
 
@@ -76,7 +78,7 @@ def test_a_name_that_kubernetes_does_not_take_is_refused(name: str) -> None:
         ({"block": {"size": 0}}, InvalidField),
         ({"start": 2**53}, InvalidField),
         ({"fold": "median"}, InvalidField),
-        ({"source": {"kind": "lines", "items": ["x"] * 1_001}}, TooMany),
+        ({"source": {"kind": "lines", "items": ["x", 1]}}, InvalidSource),
     ],
 )
 def test_what_no_list_may_be_is_refused(fields: dict[str, Any], kind: type[TeamtaskError]) -> None:
@@ -85,12 +87,38 @@ def test_what_no_list_may_be_is_refused(fields: dict[str, Any], kind: type[Teamt
 
 
 def test_lines_are_kept_in_the_object_as_far_as_they_fit() -> None:
-    assert lines_source({"kind": "lines", "shuffle": 1}, ["a", "b"]) == {
-        "kind": "lines", "shuffle": 1, "items": ["a", "b"],
-    }  # fmt: skip
-    with pytest.raises(TooMany) as error:
-        lines_source({"kind": "lines"}, ["x" * 1_000] * 300)
+    few = ["a", "b"]
+    assert kept_lines("hosts", {"kind": "lines", "shuffle": 1}, few) == (
+        {"kind": "lines", "shuffle": 1, "items": few}, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", [[f"host-{number}" for number in range(1_001)], ["x" * 1_000] * 300])
+def test_more_lines_are_those_of_a_config_map(lines: list[str]) -> None:
+    source, config_map = kept_lines("hosts", {"kind": "lines", "shuffle": 1, "items": lines}, lines)
+    assert source == {"kind": "lines", "shuffle": 1, "configMap": "hosts-lines"}
+    assert config_map is not None
+    assert (config_map["metadata"], config_map["immutable"]) == ({"name": "hosts-lines"}, True)
+    place = lines_place({"kind": "lines", "configMap": "hosts-lines"})
+    assert place is not None
+    assert list(source_of_map(config_map, place).items(0, len(lines))) == lines
+
+
+def test_lines_that_no_object_of_kubernetes_holds_are_refused_with_the_numbers() -> None:
+    with pytest.raises(TooMany, match=r"at most: these are 1,500 lines with 1,501,500") as error:
+        kept_lines("hosts", {"kind": "lines"}, ["x" * 1_000] * 1_500)
     assert error.value.field == "source.items"
+
+
+@pytest.mark.parametrize("odd", ["", "  ", "two\nlines", "carriage\r"])
+def test_what_would_not_come_back_as_it_is_from_a_config_map_is_refused(odd: str) -> None:
+    with pytest.raises(InvalidSource, match="Item 2 is blank, or more than a line"):
+        kept_lines("hosts", {"kind": "lines"}, ["a", odd, *["b"] * 1_000])
+
+
+def test_a_list_whose_config_map_would_have_too_long_a_name_is_refused() -> None:
+    with pytest.raises(InvalidField, match="cannot be named"):
+        kept_lines("a" * 250, {"kind": "lines"}, ["b"] * 1_001)
 
 
 def test_a_range_grows_and_nothing_else_does() -> None:

@@ -107,6 +107,14 @@ def test_the_lines_of_a_list_are_its_items_and_not_its_source() -> None:
     assert found.source == {"kind": "lines", "count": 2, "fingerprint": found.fingerprint, "shuffle": 3}
 
 
+def test_lines_of_a_config_map_are_shown_as_the_controller_knows_them() -> None:
+    source = {"kind": "lines", "configMap": "hosts", "shuffle": 3}
+    found = shown_list(worklist({"source": source}, {"size": 2, "fingerprint": "0:2:abc"}), {}, None, None)
+    assert (found.size, found.fingerprint) == (2, "2:abc")
+    assert found.source == {"kind": "lines", "count": 2, "fingerprint": "2:abc", "shuffle": 3}
+    assert shown_list(worklist({"source": source}, {}), {}, None, None).source == source, "nobody has read it yet"
+
+
 def test_every_index_that_was_handed_out_is_in_one_state() -> None:
     blocks = [block(1030, 10), block(1045, 5, uid="of another list"), block(1020, 2, phase="Expired")]
     assert list(ranges_in(worklist(), blocks, "done")) == [(1000, 1020), (1030, 1035)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from teamtask.kube.kubernetes_error import KubernetesError
 from teamtask.ledger.errors import InvalidField, InvalidSource
 from teamtask.ledger.list_state import Move
 from teamtask.wire.exchange_json import decode_exchange, encode_reply
+from teamtask.wire.line_splitter import LineSplitter, NdjsonSplitter
 from teamtask.wire.requests import GrowBody, ListChange, NewList, RerunBody, UnparkBody, decode_body, integer
 from teamtask.wire.views import ITEMS_MAX, Items, Page, Range, wire_item
 
@@ -125,8 +125,10 @@ class Calls:
 
     def put_items(self, asked: Asked) -> Worklist:
         """PUT the items of a list that awaits them."""
+        splitter = NdjsonSplitter() if asked.content_type == _JSON_LINES else LineSplitter()
+        found = splitter.feed(asked.body) + splitter.finish()
         try:
-            lines = asked.body.decode().splitlines() if asked.content_type != _JSON_LINES else _json_lines(asked.body)
+            lines = [line.decode() for line in found]
         except UnicodeDecodeError as error:
             raise InvalidSource("An item is no UTF-8.", field="source.items") from error
         return self._owner.put_items(asked.name, lines)
@@ -137,9 +139,10 @@ class Calls:
         start = seen.worklist.spec.start_index
         index = integer(asked.query.get("index", start), "index", low=0)
         size = min(integer(asked.query.get("size", 1), "size", low=1), ITEMS_MAX)
-        if seen.source is None or index < start or index + size > start + seen.source.size:
+        source = self._lists.source_of(seen)
+        if source is None or index < start or index + size > start + source.size:
             raise InvalidField(f"The list has no block of {size} at index {index}.", field="index")
-        return Items(index, [wire_item(item) for item in seen.source.items(index - start, size)])
+        return Items(index, [wire_item(item) for item in source.items(index - start, size)])
 
     def blocks(self, asked: Asked) -> Page:
         """GET blocks."""
@@ -227,10 +230,3 @@ def called(method: str, path: str) -> tuple[Call, tuple[str, ...]]:
         if found is not None:
             return call, tuple(map(unquote, found.groups()))
     raise NotInKubernetes(f"Kubernetes has no answer to {method} {path:.200}.")
-
-
-def _json_lines(body: bytes) -> list[str]:
-    lines = [json.loads(line) for line in body.splitlines()]
-    if not all(isinstance(line, str) for line in lines):
-        raise InvalidSource("An item is no text.", field="source.items")
-    return lines

@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from teamtask.client.cluster.made import check_worklist_name
-from teamtask.client.cluster.refusals import NoSuchWorklist
+from teamtask.client.cluster.refusals import FORBIDDEN, NoSuchWorklist
+from teamtask.client.cluster.shown import known_fingerprint
 from teamtask.kube import objects as o
 from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
+from teamtask.kube.lines_map import LinesMapRefused, lines_place, read_lines_map, source_of_map
 from teamtask.ledger.errors import TeamtaskError
 from teamtask.sources import source_from_definition
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from teamtask.kube.api_server import ApiServer
+    from teamtask.kube.lines_map import LinesPlace
     from teamtask.sources import Source
 
 _PAGE: Final = 500
@@ -26,13 +29,18 @@ class Seen(NamedTuple):
 
     document: dict[str, Any]
     worklist: o.Worklist
-    source: Source[Any] | None  # None where the controller refuses it too
+    source: Source[Any] | None  # None where the controller refuses it too, or a ConfigMap has lines that were not read
     at: float
 
     @property
     def labels(self) -> dict[str, str]:
         """The labels of the object."""
         return dict(self.document["metadata"].get("labels") or {})
+
+
+class _Lines(NamedTuple):
+    definition: dict[str, Any]
+    source: Source[str]
 
 
 class Lists:
@@ -44,6 +52,7 @@ class Lists:
         self.path = o.path("worklists", namespace)
         self.blocks_path = o.path("blocks", namespace)
         self._seen: dict[str, Seen] = {}
+        self._lines: dict[str, _Lines] = {}  # by the uids of their lists
 
     def read(self, name: str) -> Seen:
         """Read a list. Raises NoSuchWorklist."""
@@ -67,12 +76,55 @@ class Lists:
         worklist = o.read_worklist(document)
         name = worklist.metadata.name
         before = self._seen.get(name)
-        if before is not None and before.worklist.spec.source == worklist.spec.source:
-            source = before.source
-        else:
-            source = _source_of(worklist)
+        is_same = before is not None and before.worklist.spec.source == worklist.spec.source
+        source = before.source if before is not None and is_same else _source_of(worklist)
+        if worklist.spec.source.get("configMap") is not None:
+            source = self._known_lines(worklist)
         found = self._seen[name] = Seen(document, worklist, source, time.monotonic())
         return found
+
+    def source_of(self, seen: Seen) -> Source[Any] | None:
+        """Give what the items of a list come from, None where the controller refuses it; a ConfigMap is read once.
+
+        Raises LinesMapRefused, InvalidSource.
+        """
+        worklist = seen.worklist
+        place = lines_place(worklist.spec.source) if seen.source is None else None
+        if place is None:
+            return seen.source
+        found = self._known_lines(worklist)
+        if found is None:
+            self._lines[worklist.metadata.uid] = _Lines(worklist.spec.source, self._read_lines(place))
+            found = self._known_lines(worklist)
+        if found is None:
+            message = f"The ConfigMap {place.name} has other lines than {worklist.metadata.name} was made with."
+            raise LinesMapRefused(message, field="source", hint="Put the old lines back, or make another list.")
+        return found
+
+    def keep_lines(self, worklist: o.Worklist, config_map: dict[str, Any]) -> None:
+        """Take the lines of a list from a ConfigMap that was just made for it."""
+        place = lines_place(worklist.spec.source)
+        assert place is not None, "it was made for that"
+        self._lines[worklist.metadata.uid] = _Lines(worklist.spec.source, source_of_map(config_map, place))
+
+    def _known_lines(self, worklist: o.Worklist) -> Source[str] | None:
+        """Give lines that were read before, if they are those that the controller has read."""
+        known, wanted = self._lines.get(worklist.metadata.uid), known_fingerprint(worklist.status)
+        if known is None or known.definition != worklist.spec.source:
+            return None
+        return known.source if wanted in ("", known.source.fingerprint) else None
+
+    def _read_lines(self, place: LinesPlace) -> Source[str]:
+        try:
+            return read_lines_map(self.server, self.namespace, place)
+        except KubernetesError as error:
+            if error.status == FORBIDDEN:
+                error.hint = (
+                    f"A role that may get this one ConfigMap gives the right: kubectl -n {self.namespace} create role "
+                    f"{place.name} --verb=get --resource=configmaps --resource-name={place.name}, and a rolebinding of "
+                    "it for this account."
+                )
+            raise
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Give some of the lists, by name, and where the next ones begin."""

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from teamtask.client.cluster.refusals import NotInKubernetes
 from teamtask.kube import objects as o
-from teamtask.ledger.errors import InvalidField, TeamtaskError, TooMany
+from teamtask.ledger.errors import InvalidField, TeamtaskError
 from teamtask.ledger.folds import check_fold_rule
 from teamtask.sources import source_from_definition
 from teamtask.sources.range_source import Range
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from teamtask.wire.requests import BlockBody, LimitsBody
 
-ITEMS_MAX: Final = 1_000  # of the lines that an object holds
-ITEMS_BYTES_MAX: Final = 262_144
 _NAME_CHARACTERS_MAX: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LIMITS: Final = {
@@ -121,23 +119,8 @@ def check_worklist_name(name: str) -> None:
         )
 
 
-def lines_source(source: Mapping[str, Any], lines: list[str]) -> dict[str, Any]:
-    """Give a source of lines with its items. Raises TooMany for more than an object holds."""
-    size = sum(len(line.encode()) for line in lines)
-    if len(lines) > ITEMS_MAX or size > ITEMS_BYTES_MAX:
-        raise TooMany(
-            f"A Worklist holds {ITEMS_MAX:,} lines and {ITEMS_BYTES_MAX:,} bytes at most: "
-            f"these are {len(lines):,} with {size:,} bytes.",
-            field="source.items",
-            hint="Serve them with `teamtask serve`, or make items that can be computed, such as --range.",
-        )
-    return {**source, "items": lines}
-
-
 def _checked_source(source: dict[str, Any]) -> dict[str, Any]:
     try:
-        if source.get("kind") == "lines" and isinstance(source.get("items"), list):
-            lines_source(source, [str(line) for line in source["items"]])
         is_awaiting = source.get("kind") == "lines" and source.get("items") is None
         source_from_definition({**source, "items": ["checked"]} if is_awaiting else source)
     except TeamtaskError as error:

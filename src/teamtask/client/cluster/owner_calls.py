@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from teamtask.client.answers import ServerUnreachable
+from teamtask.client.cluster.kept_lines import kept_lines
 from teamtask.client.cluster.kept_results import asked_for, kept_results
-from teamtask.client.cluster.made import grown, lines_source, patch_of, worklist_of
+from teamtask.client.cluster.made import grown, patch_of, worklist_of
 from teamtask.client.cluster.refusals import NameTaken, NotInKubernetes
 from teamtask.client.cluster.shown import intervals, shown_list, state_of
 from teamtask.kube import objects as o
 from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
+from teamtask.kube.lines_map import maps_path
+from teamtask.kube.workloads import owner
 from teamtask.ledger.errors import FoldCannotBeDivided, InvalidField, InvalidSource, TeamtaskError, WrongState
 from teamtask.ledger.interval_set import IntervalSet
 from teamtask.ledger.list_state import ListState, Move, moved
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 WISH_SECONDS: Final = 20.0  # so long the controller may take to carry out what an owner asks for
 _LOOK_SECONDS: Final = 0.2
 _ALREADY_EXISTS: Final = "AlreadyExists"
+_TRY: Final[dict[str, str | int]] = {"dryRun": "All"}
 
 
 class RerunRefused(TeamtaskError):
@@ -63,7 +68,7 @@ class OwnerCalls:
         """Create a list, or remember it until its lines come."""
         if body.source.get("kind") == "lines" and body.source.get("items") is None:
             return self._remember(body)
-        return self._made(worklist_of(body))
+        return self._with_lines(worklist_of(body), body.source.get("items"))
 
     def put_items(self, name: str, lines: list[str]) -> Worklist:
         """Create the list that has waited for these lines."""
@@ -72,9 +77,7 @@ class OwnerCalls:
             raise WrongState(f"{name} has its items already.", hint="A Worklist keeps the items that it was made with.")
         if not lines:
             raise InvalidSource("There are no items.", field="source.items")
-        document = worklist_of(found.body)
-        document["spec"]["source"] = lines_source(document["spec"]["source"], lines)
-        made = self._made(document)
+        made = self._with_lines(worklist_of(found.body), lines)
         del self._awaiting[name]
         return made
 
@@ -130,7 +133,7 @@ class OwnerCalls:
     def results(self, name: str) -> list[KeptResult]:
         """Give all results of a list."""
         worklist = self._lists.read(name).worklist
-        path = f"/api/v1/namespaces/{self._lists.namespace}/configmaps/{o.results_map_name(worklist)}"
+        path = f"{maps_path(self._lists.namespace)}/{o.results_map_name(worklist)}"
         try:
             return kept_results(self._lists.server.call("GET", path), worklist.metadata.uid)
         except KubernetesError as error:
@@ -154,9 +157,66 @@ class OwnerCalls:
         assert shown is not None, "it was just remembered"
         return shown
 
-    def _made(self, document: dict[str, Any]) -> Worklist:
+    def _with_lines(self, document: dict[str, Any], lines: list[str] | None) -> Worklist:
+        """Create a list with the lines that it has, if it has any."""
+        spec, name = document["spec"], document["metadata"]["name"]
+        if spec["source"]["kind"] != "lines" or lines is None:
+            return self._made(document)
+        spec["source"], config_map = kept_lines(name, spec["source"], lines)
+        if config_map is None:
+            return self._made(document)
+        self._posted(document, _TRY)  # what would be refused is refused before anything is made
+        self._wait_for_name(name, config_map)
+        seen = self._lists.put(self._posted(document))
+        self._made_map(seen, config_map)
+        return self._shown(self._lists.put(seen.document))
+
+    def _wait_for_name(self, name: str, config_map: dict[str, Any]) -> None:
+        """See that the ConfigMap can be made; that of a list which was just deleted goes first. Raises NameTaken."""
+        maps, map_name = maps_path(self._lists.namespace), config_map["metadata"]["name"]
+        until = time.monotonic() + WISH_SECONDS
+        while True:
+            try:
+                self._lists.server.call("POST", maps, config_map, _TRY)
+            except KubernetesError as error:
+                if error.reason != _ALREADY_EXISTS:
+                    raise
+                if time.monotonic() >= until or not self._goes_with(f"{maps}/{map_name}", name):
+                    hint = f"Take another name, or `kubectl -n {self._lists.namespace} delete configmap {map_name}`."
+                    raise NameTaken(f"There is a ConfigMap {map_name} already.", hint=hint) from error
+            else:
+                return
+            time.sleep(_LOOK_SECONDS)
+
+    def _goes_with(self, path: str, name: str) -> bool:
+        """Tell whether a ConfigMap is of a list of that name."""
         try:
-            return self._shown(self._lists.put(self._lists.server.call("POST", self._lists.path, document)))
+            owners = self._lists.server.call("GET", path)["metadata"].get("ownerReferences", [])
+        except KubernetesError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return True
+        return any((owner["kind"], owner["name"]) == ("Worklist", name) for owner in owners)
+
+    def _made_map(self, seen: Seen, config_map: dict[str, Any]) -> None:
+        """Create the ConfigMap of a list, which goes with it; without it the list goes again."""
+        metadata = seen.worklist.metadata
+        config_map["metadata"]["ownerReferences"] = [owner("Worklist", metadata)]
+        try:
+            self._lists.server.call("POST", maps_path(self._lists.namespace), config_map)
+        except BaseException:
+            with suppress(KubernetesError):
+                this = {"preconditions": {"uid": metadata.uid}}
+                self._lists.server.call("DELETE", f"{self._lists.path}/{metadata.name}", this)
+            raise
+        self._lists.keep_lines(seen.worklist, config_map)
+
+    def _made(self, document: dict[str, Any]) -> Worklist:
+        return self._shown(self._lists.put(self._posted(document)))
+
+    def _posted(self, document: dict[str, Any], query: dict[str, str | int] | None = None) -> dict[str, Any]:
+        try:
+            return self._lists.server.call("POST", self._lists.path, document, query)
         except KubernetesError as error:
             if error.reason == _ALREADY_EXISTS:
                 raise NameTaken(f"There is a Worklist {document['metadata']['name']} already.") from error

@@ -87,8 +87,8 @@ def shown_list(
         created_at=worklist.metadata.creation_timestamp or "",
         started_at=status.start_time,
         completed_at=status.completion_time,
-        fingerprint="" if source is None else source.fingerprint,
-        source=_source(spec, source),
+        fingerprint=known_fingerprint(status) if source is None else source.fingerprint,
+        source=_source(spec, status, source),
         block=_block_rule(spec.block),
         lease_seconds=spec.lease_seconds,
         limits=_limits(spec),
@@ -187,12 +187,23 @@ def _shown_block(worklist: o.Worklist, block: o.Block, now: float) -> views.Bloc
     )
 
 
-def _source(spec: o.WorklistSpec, source: Source[Any] | None) -> dict[str, Any]:
-    """Give the source as the API shows it: the lines themselves are read as items."""
-    if source is None or spec.source.get("kind") != "lines":
+def _source(spec: o.WorklistSpec, status: o.WorklistStatus, source: Source[Any] | None) -> dict[str, Any]:
+    """Give the source as the API shows it: the lines themselves are read as items.
+
+    Those that a ConfigMap has are not read for this: the controller says what they are.
+    """
+    known = source is not None or (status.fingerprint and spec.source.get("configMap") is not None)
+    if spec.source.get("kind") != "lines" or not known:
         return spec.source
     shuffle = {"shuffle": spec.source["shuffle"]} if spec.source.get("shuffle") is not None else {}
+    if source is None:
+        return {"kind": "lines", "count": status.size, "fingerprint": known_fingerprint(status), **shuffle}
     return {"kind": "lines", "count": source.size, "fingerprint": source.fingerprint, **shuffle}
+
+
+def known_fingerprint(status: o.WorklistStatus) -> str:
+    """Give the fingerprint of the source by which the controller knows it: that of the list begins with its start."""
+    return status.fingerprint.partition(":")[2]
 
 
 def _block_rule(block: o.BlockSize) -> dict[str, Any]:

@@ -234,7 +234,7 @@ class WorkerBlock:
         until = time.monotonic() + WAIT_SECONDS
         is_sure = False
         while True:
-            own = self._present()
+            own = self._present(want)
             block = own.block
             if self._is_new(block):
                 return self._hold(block, want)
@@ -259,9 +259,11 @@ class WorkerBlock:
                 own.close()
                 self._own = None
 
-    def _present(self) -> WatchedBlock:
+    def _present(self, want: Want) -> WatchedBlock:
         if self._own is None:
-            self._lists.seen(self._name, LIST_SECONDS)  # a block of a list that is not there would wait for ever
+            seen = self._lists.seen(self._name, LIST_SECONDS)  # a block of a list that is not there would wait for ever
+            if want.items and seen.worklist.status.fingerprint:
+                self._lists.source_of(seen)  # whoever cannot read it holds nothing up
             own, self._is_adopted = new_block(self._lists, self._identity, self._name, self._worker)
             self._ended = -1
             self._own = own
@@ -285,8 +287,9 @@ class WorkerBlock:
         fingerprint = seen.worklist.status.fingerprint.partition(":")[2]
         uid = block.status.worklist_uid
         lease = held.as_lease(self._name, uid, block.metadata.name, fingerprint, spec.lease_seconds)
-        if want.items and seen.source is not None and lease.size <= ITEMS_OF_LEASE_MAX:
-            items = seen.source.items(lease.index - spec.start_index, lease.size)
+        source = self._lists.source_of(seen) if want.items else None
+        if source is not None and lease.size <= ITEMS_OF_LEASE_MAX:
+            items = source.items(lease.index - spec.start_index, lease.size)
             lease = replace(lease, items=tuple(map(wire_item, items)))
         return lease
 
