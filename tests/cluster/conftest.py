@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))  # for run_page
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules that bring the cluster up
 import files
 import teamtask_image
+from teamtask_command import Teamtask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,3 +181,10 @@ def controller(cluster: Cluster, account: Path, tmp_path_factory: pytest.TempPat
     yield controller
     assert controller.stop() == 0, controller.said()
     assert "Traceback" not in controller.said()
+
+
+@pytest.fixture
+def teamtask(cluster: Cluster, tmp_path: Path) -> Iterator[Teamtask]:
+    teamtask = Teamtask(cluster, tmp_path)
+    yield teamtask
+    teamtask.close()
