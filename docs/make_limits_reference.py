@@ -55,6 +55,12 @@ TABLES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("A token that has expired is kept", "service.tokens", "EXPIRED_KEPT_SECONDS", "days"),
         ("The audit trail is kept", "service.auditing", "RETENTION_SECONDS", "days"),
     ),
+    "Lists in Kubernetes": (
+        ("Lines that a Worklist itself holds", "client.cluster.kept_lines", "ITEMS_MAX", ""),
+        ("The same in bytes", "client.cluster.kept_lines", "ITEMS_BYTES_MAX", "bytes"),
+        ("Lines of which `teamtask create` makes a ConfigMap", "client.cluster.kept_lines", "MAP_BYTES_MAX", "bytes"),
+        ("All results of a list", "controller.kept_results", "RESULTS_BYTES_MAX", "bytes"),
+    ),
     "Workers of a server": (
         ("Reports that wait on disk for their server", "client.spool", "SPOOL_BYTES_MAX", "bytes"),
         (

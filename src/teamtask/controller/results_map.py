@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LABEL_CHARACTERS_MAX = 63
 BASED_ON = f"{o.GROUP}/worklist-version"
 
+
 class ResultsElsewhere(TeamtaskError):
     """The ConfigMap of the results is not this list's."""
 
