@@ -161,7 +161,7 @@ def _throttled(working: Working, now: float) -> tuple[bool, str, str]:
     if working.is_short(now):
         message = (
             f"The list may cause {working.writes_per_second:g} writes a second, those of its workers included: "
-            f"{working.waiting} of {len(working.slots)} blocks wait for that."
+            f"{working.waited} of {len(working.slots)} blocks wait for that."
         )
         return True, "WriteBudget", message
     return False, "NotThrottled", ""

@@ -64,6 +64,7 @@ class Working(Struct):
     is_full: bool = False  # results wait that find no room
     writes_per_second: float = 0.0  # that the list may cause
     waiting: int = 0  # blocks that have no work because nothing more may be written now
+    waited: int = 0  # of these, when last there were any
     short_since: float | None = None  # of writes, without a break of SHORT_SECONDS
     short_at: float = 0.0
     restarts: int = 0  # ranges that were handed out again
@@ -82,7 +83,7 @@ class Working(Struct):
     def note_shortage(self, now: float) -> None:
         """Remember since when blocks wait for the write budget; a moment without counts as none."""
         if self.waiting:
-            self.short_at = now
+            self.short_at, self.waited = now, self.waiting
             self.short_since = now if self.short_since is None else self.short_since
         elif now - self.short_at > SHORT_SECONDS:
             self.short_since = None
