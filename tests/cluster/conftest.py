@@ -147,7 +147,7 @@ def image(cluster: Cluster) -> str:
     return teamtask_image.load()
 
 
-def _controllers_account(cluster: Cluster, folder: Path) -> Path:
+def controllers_account(cluster: Cluster, folder: Path) -> Path:
     """Write the kubeconfig of an account that has the controller's role, and no other."""
     account = f"{cluster.namespace}:controller"
     cluster.kubectl("create", "serviceaccount", "controller")
@@ -163,7 +163,7 @@ def _controllers_account(cluster: Cluster, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def account(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _controllers_account(cluster, tmp_path_factory.mktemp("account"))
+    return controllers_account(cluster, tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture

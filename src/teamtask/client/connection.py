@@ -167,6 +167,10 @@ class Connection:
         """Say what to do where a list gives a worker fewer leases than it has room for."""
         return self._transport.more_leases(name)
 
+    def in_the_way(self, name: str) -> str | None:
+        """Say what keeps workers from work where the list itself does not; None where nothing does."""
+        return self._transport.in_the_way(name)
+
     def hurry(self, name: str) -> None:
         """Have exchanges with a list that wait for work be answered at once. May be called in any thread."""
         self._transport.hurry(name)

@@ -55,6 +55,7 @@ class Exchanging:
         self._lock = Lock()  # of the spool, once another thread ends the work
         self._is_ended = False
         self._was_answered = False
+        self._is_in_the_way = False  # something, and it was said
         self._looks_for_left = True
         self._has_tidied = False
 
@@ -68,6 +69,10 @@ class Exchanging:
         if not self._has_tidied:
             self._has_tidied = True
             self._tidy()
+        why = self._connection.in_the_way(self._name)
+        if why is not None and not self._is_in_the_way:
+            self._notify(why)
+        self._is_in_the_way = why is not None
         return reply
 
     def give_up(self, seconds: float) -> None:

@@ -72,6 +72,10 @@ class Transport(Protocol):
         """Say what to do where a list gives a worker fewer leases than it has room for."""
         ...
 
+    def in_the_way(self, name: str) -> str | None:
+        """Say what keeps workers from work where the list itself does not; None where nothing does."""
+        ...
+
     def hurry(self, name: str) -> None:
         """Have exchanges with a list that wait for work be answered at once. May be called in any thread."""
         ...
@@ -129,6 +133,9 @@ class HttpTransport:
     def more_leases(self, name: str) -> str:
         """See Transport."""
         return f"Its owner can give more: teamtask set {name} --limit-blocks-per-worker N"
+
+    def in_the_way(self, name: str) -> None:
+        """See Transport. A server says all there is by the list."""
 
     def hurry(self, name: str) -> None:
         """See Transport. A server lets nobody wait."""

@@ -12,11 +12,12 @@ from teamtask.controller.manifests import template_hash, trial_pod
 from teamtask.controller.setbacks import Setbacks, trouble_of_refusal
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
-from teamtask.kube.api_server import CONFLICT, NOT_FOUND, KubernetesError
+from teamtask.kube.kubernetes_error import CONFLICT, FORBIDDEN, NOT_FOUND, KubernetesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from teamtask.controller.working import Trouble
     from teamtask.kube.api_server import ApiServer
 
     Together = Callable[[Sequence[Callable[[], None]]], None]
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 REFUSED = {400, 413, 422}  # for what it is: the same would be refused again
 STRICT = {"fieldValidation": "Strict"}
 CREATING, BLOCKS, TEMPLATE = "creating", "creating blocks", "template"  # of what there is a setback
+TRIAL = "trial"
 POD_SETBACK = "pod "
 TEMPLATE_SECONDS_MAX = 60.0  # an admission webhook or a policy may have been mended
 
@@ -37,6 +39,7 @@ class Memory(Struct):
     taken: str = ""  # the template that the API server has taken
     refused: str = ""  # the one that it has not
     setbacks: Setbacks = field(default_factory=Setbacks)
+    trials: Setbacks = field(default_factory=Setbacks)  # why the pool has too few pods, and when to find out again
     live: int = 0
     writes: int = 0  # of this look
     ended_since: float | None = None  # since when all pods of the Job have ended
@@ -76,15 +79,35 @@ class Maker:
         """Ask the API server once for each template whether it would take such a pod."""
         if memory.taken == template_hash(worklist):
             return True
-        query = STRICT | {"dryRun": "All"}
         try:
-            self._server.call("POST", w.pods_path(worklist.metadata.namespace), trial_pod(worklist), query)
+            self._try_pod(worklist)
         except KubernetesError as error:
             if error.status != CONFLICT:  # else it would be taken, were there not one of its name
                 _note_refused_template(memory, worklist, error, now)
                 return False
         _note_taken_template(memory, worklist)
         return True
+
+    def _try_pod(self, worklist: o.Worklist) -> None:
+        """See whether the API server would take a pod of a list's template. Raises KubernetesError."""
+        query = STRICT | {"dryRun": "All"}
+        self._server.call("POST", w.pods_path(worklist.metadata.namespace), trial_pod(worklist), query)
+
+    def why_missing(self, memory: Memory, worklist: o.Worklist, known: Trouble, now: float) -> Trouble:
+        """Find why a Job has too few pods: what the API server says of one more, or else what is `known`.
+
+        The Job itself does not tell; so the API server is asked now and then, as a pod for a block would be.
+        """
+        if not memory.trials.waits(TRIAL, now):
+            trouble = known
+            try:
+                self._try_pod(worklist)
+            except KubernetesError as error:
+                if error.status == FORBIDDEN or error.status in REFUSED:
+                    trouble = trouble_of_refusal(error)
+            memory.trials.note(TRIAL, trouble, now)
+        found = memory.trials.trouble_with(TRIAL, now)
+        return known if found is None or found[0] == known[0] else found
 
     def create_blocks(self, memory: Memory, path: str, blocks: Documents, now: float) -> None:
         """Create Blocks; a name that is taken is passed over from now on."""

@@ -15,7 +15,7 @@ from teamtask.controller.manifests import NAME_CHARACTERS_MAX, block_of, pod_of
 from teamtask.controller.pod_outcome import UNFIT, failed, is_fit, trouble_of
 from teamtask.controller.pool_job import POOL, decide_job, has_only_ended, missing_pods, own_job
 from teamtask.controller.restored import source_of
-from teamtask.controller.setbacks import trouble_of_refusal
+from teamtask.controller.setbacks import Setbacks, trouble_of_refusal
 from teamtask.controller.working import Crew
 from teamtask.kube import objects as o
 from teamtask.kube import workloads as w
@@ -91,6 +91,7 @@ class PodKeeper:
         due = (
             job_wake,
             memory.setbacks.wake_seconds(now),
+            memory.trials.wake_seconds(now),
             UNSEEN_SECONDS if memory.asked else None,
             AGAIN_SECONDS if len(memory.others) > met else None,  # with the next numbers
         )
@@ -110,6 +111,10 @@ class PodKeeper:
             pods = [pod for pod in pods if job is not None and w.is_owned_by(pod.metadata, job.metadata.uid, w.JOB)]
             crew.count = sum(not pod.has_ended for pod in pods)
             missing = missing_pods(job, now) if job is not None and not is_finished(worklist) else None
+            if missing is None:
+                memory.trials = Setbacks()
+            else:
+                missing = self._maker.why_missing(memory, worklist, missing, now)
         crew.trouble = crew.trouble or next(filter(None, map(trouble_of, pods)), missing)
 
     def _see_blocks_without_pod(
@@ -155,6 +160,8 @@ class PodKeeper:
         memory.live = steps.count
         if worklist.spec.workers is None or worklist.spec.workers.mode != POD_PER_BLOCK:
             return
+        if is_finished(worklist):
+            memory.setbacks.clear(BLOCKS)
         if not (steps.blocks or steps.pods):
             memory.setbacks.clear(CREATING)
         elif not self._maker.waits(memory, worklist, now) and self._maker.takes_template(memory, worklist, now):

@@ -8,17 +8,15 @@ from msgspec import Struct
 
 from teamtask.controller.working import Trouble
 from teamtask.kube import objects as o
-from teamtask.kube.api_server import NOT_FOUND
+from teamtask.kube.kubernetes_error import FORBIDDEN, NOT_FOUND
 
 if TYPE_CHECKING:
-    from teamtask.kube.api_server import KubernetesError
+    from teamtask.kube.kubernetes_error import KubernetesError
 
-FORBIDDEN = 403
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 30.0
 DOUBLINGS_MAX = 6
 KEPT_SECONDS = 120.0  # what was not refused again for so long begins anew
-QUOTA = "exceeded quota"
 
 
 class Setback(Struct):
@@ -76,9 +74,9 @@ class Setbacks:
 
 def trouble_of_refusal(error: KubernetesError) -> Trouble:
     """Give what a refusal means in a word, and the words of the API server."""
+    if error.quota_words:
+        return "QuotaExceeded", error.quota_words[: o.MESSAGE_CHARACTERS_MAX]
     words = str(error)[: o.MESSAGE_CHARACTERS_MAX]
-    if QUOTA in words:
-        return "QuotaExceeded", words[words.index(QUOTA) :]
     if error.status == FORBIDDEN:
         return "Forbidden", words
     return ("NotAnswered" if error.may_pass or error.status == NOT_FOUND else "Refused"), words

@@ -15,6 +15,8 @@ WORKLISTS = f"worklists.{o.GROUP}"
 _POD = "authentication.kubernetes.io/pod-name"
 _HAS_POD = f"has(request.userInfo.extra) && '{_POD}' in request.userInfo.extra"
 
+_ALL_CONTROLLERS = "system:kube-controller-manager"  # without --use-service-account-credentials
+
 _NOT_OURS = [
     {
         "name": "not-the-controller",
@@ -25,7 +27,10 @@ _NOT_OURS = [
     },
     {
         "name": "not-kubernetes-itself",
-        "expression": "!('system:serviceaccounts:kube-system' in request.userInfo.groups)",
+        "expression": (
+            "!('system:serviceaccounts:kube-system' in request.userInfo.groups)"
+            f" && request.userInfo.username != '{_ALL_CONTROLLERS}'"
+        ),
     },
 ]
 _VARIABLES = [

@@ -72,6 +72,11 @@ class Calls:
             if of == name:
                 worker.hurry()
 
+    def in_the_way(self, name: str) -> str | None:
+        """Say why workers of a list have no block yet; None where they have."""
+        found = (worker.in_the_way for (of, _), worker in list(self._workers.items()) if of == name)
+        return next(filter(None, found), None)
+
     def leave(self, name: str, worker: str) -> None:
         """Take a worker's block away; where that fails it expires."""
         with self._lock:

@@ -83,6 +83,10 @@ class ClusterTransport:
         """See Transport."""
         return f"Larger blocks keep them busy: teamtask set {name} --block-size N"
 
+    def in_the_way(self, name: str) -> str | None:
+        """See Transport. A quota may leave no room for a block."""
+        return self._calls.in_the_way(name)
+
     def hurry(self, name: str) -> None:
         """See Transport."""
         self._calls.hurry(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from teamtask.client.cluster.held import Ending, Held, block_of_lease
-from teamtask.client.cluster.refusals import FORBIDDEN
+from teamtask.client.cluster.quota_wait import QuotaWait
 from teamtask.client.cluster.shown import intervals, state_of
 from teamtask.client.cluster.watched_block import GONE_SECONDS, Lost, WatchedBlock, new_block
 from teamtask.kube import objects as o
@@ -30,14 +30,11 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 60.0  # a claim waits so long for work, and is made again
 HELD_RETRY_SECONDS: Final = 1.0  # who claims while he has work is told to come again
-QUOTA_RETRY_SECONDS: Final = 5.0
 TELL_SECONDS_MAX: Final = 10.0  # progress waits so long for more, for each report is two writes
 LIST_SECONDS: Final = 30.0  # how old what is known of the list may be
 _TELL_RESULTS: Final = 500  # so many results, or bytes of them, wait no longer
 _TELL_BYTES: Final = 131_072
-_WAITING: Final = frozenset(
-    ("", "LimitReached", "NoWork", "NotPermitted", "QuotaExceeded", "ResultsFull", "Suspended", "Throttled")
-)
+_WAITING: Final = frozenset(("", "LimitReached", "NoWork", "NotPermitted", "ResultsFull", "Suspended", "Throttled"))
 _NOT_TAKEN: Final = frozenset(("FoldMissing", "ReportRefused", "UnreadableReport"))
 _OVER: Final = frozenset((ListState.COMPLETE, ListState.COMPLETE_EXCEPT, ListState.STOPPED, ListState.CANCELLED))
 
@@ -64,11 +61,18 @@ class WorkerBlock:
         self._worker = worker
         self._lock = Lock()
         self._own: WatchedBlock | None = None
+        self._quota = QuotaWait()
         self._is_hurried = False
         self._is_adopted = False  # from the pod's life before, whose assignment may be done in part
         self._held: Held | None = None
         self._ended = -1  # the assignment that was ended last
         self._told_at = 0.0
+
+    @property
+    def in_the_way(self) -> str | None:
+        """Why there is no block for this worker yet, in a sentence; None where there is one."""
+        words = self._quota.words
+        return None if words is None else f"No room for a block of this worker: {words}. Waiting until there is."
 
     def hurry(self) -> None:
         """Have a claim that waits for work be answered now: the worker is about to leave."""
@@ -103,21 +107,14 @@ class WorkerBlock:
         with self._lock:
             statuses = self._report(message.reports, wants=message.want is not None)
             lease: Lease | None = None
-            retry: float | None = 0.0
-            reason = None
-            if message.want is None or self._held is not None:
-                retry = HELD_RETRY_SECONDS
-            else:
-                try:
-                    lease = self._claimed(message.want)
-                except KubernetesError as error:
-                    if error.status != FORBIDDEN or "exceeded quota" not in error.message:
-                        raise
-                    retry, reason = QUOTA_RETRY_SECONDS, error.message
+            retry: float | None = HELD_RETRY_SECONDS
+            if message.want is not None and self._held is None:
+                lease = self._claimed_in_quota(message.want)
+                retry = self._quota.seconds
             state = self._state()
             if lease is not None or state in _OVER:
                 retry = None
-            return Reply(statuses, () if lease is None else (lease,), str(state), retry, reason or self._reason())
+            return Reply(statuses, () if lease is None else (lease,), str(state), retry, self._reason())
 
     # --- reports
 
@@ -229,6 +226,18 @@ class WorkerBlock:
 
     # --- claims
 
+    def _claimed_in_quota(self, want: Want) -> Lease | None:
+        """As `_claimed`, but where a quota has no room for the block nothing is asked until it is time."""
+        if self._quota.seconds:
+            return None
+        try:
+            return self._claimed(want)
+        except KubernetesError as error:
+            if not error.quota_words:
+                raise
+            self._quota.begin(error.quota_words)
+            return None
+
     def _claimed(self, want: Want) -> Lease | None:
         """Wait for an assignment; None when the time is over, or the list is."""
         until = time.monotonic() + WAIT_SECONDS
@@ -267,6 +276,7 @@ class WorkerBlock:
             own, self._is_adopted = new_block(self._lists, self._identity, self._name, self._worker)
             self._ended = -1
             self._own = own
+            self._quota.end()
         return self._own
 
     def _is_new(self, block: o.Block) -> bool:
@@ -301,10 +311,12 @@ class WorkerBlock:
             return ListState.RUNNING
         if block is not None and block.status.phase == o.PENDING and _condition(block) in _WAITING:
             return ListState.PAUSED if _condition(block) == "Suspended" else ListState.RUNNING
-        return state_of(self._lists.read(self._name).worklist)
+        return state_of(self._lists.seen(self._name, LIST_SECONDS if self._quota.words else 0.0).worklist)
 
     def _reason(self) -> str | None:
         own = self._own
+        if self._quota.words:
+            return self.in_the_way
         if own is None or own.block.status.phase != o.PENDING:
             return None
         return _why(own.block) or None
