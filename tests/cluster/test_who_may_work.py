@@ -209,6 +209,27 @@ def test_a_pods_block_may_go_with_its_pod_and_with_no_other(cluster: Cluster, wo
     inside("delete", "block", "pod-o")
 
 
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("system:kube-controller-manager", '"collected" deleted'),
+        ("system:serviceaccount:kube-system:generic-garbage-collector", '"collected" deleted'),
+        ("system:kube-scheduler", "A block belongs to its holder"),
+    ],
+)
+def test_kubernetes_own_controllers_take_blocks_away_and_no_other_of_its_accounts(
+    cluster: Cluster, workers: Any, podless: str, name: str, answer: str
+) -> None:
+    assert podless
+    workers["one"]("create", "-f", "-", given=block("collected", "podless", user(cluster, "one")))
+    cluster.kubectl("create", "rolebinding", "collector", "--clusterrole=teamtask-worker", f"--user={name}")
+    try:
+        assert answer in cluster.kubectl("delete", "block", "collected", f"--as={name}", check=False)
+    finally:
+        cluster.kubectl("delete", "rolebinding", "collector")
+        workers["one"]("delete", "block", "collected", "--ignore-not-found")
+
+
 def test_which_indices_a_list_works_is_said_once(cluster: Cluster) -> None:
     cluster.create_list("few", source={"kind": "range", "stop": 10}, only="3-4")
     change = json.dumps({"spec": {"only": "3-5"}})

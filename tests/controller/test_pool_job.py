@@ -112,6 +112,12 @@ def test_workers_that_do_not_see_the_end_of_their_list_are_ended() -> None:
     assert decide_job(finished, [ended], NOW + 15) == JobSteps()
 
 
+def test_a_job_that_has_been_made_without_a_pod_is_looked_at_again() -> None:
+    made = job(worklist())
+    assert decide_job(worklist(), [made], NOW - 96) == JobSteps(wake_seconds=6)
+    assert decide_job(worklist(), [job(worklist(), active=3)], NOW - 96) == JobSteps()
+
+
 def test_pods_that_a_job_does_not_have_are_told() -> None:
     assert missing_pods(job(worklist(), active=3), NOW) is None
     assert missing_pods(job(worklist(), active=1), NOW - 95) is None, "it has only just been made"

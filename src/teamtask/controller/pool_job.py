@@ -60,15 +60,22 @@ def decide_job(worklist: o.Worklist, jobs: Iterable[w.Job], now: float, ended_si
     if is_stuck or job.metadata.annotations.get(w.TEMPLATE_ANNOTATION) != template_hash(worklist):
         return JobSteps(delete=job)  # a Job keeps its template
     if job.has_ended:
-        since = now - seconds_of(job.metadata.creation_timestamp) if job.metadata.creation_timestamp else AGAIN_SECONDS
-        return JobSteps(delete=job) if since >= AGAIN_SECONDS else JobSteps(wake_seconds=AGAIN_SECONDS - since)
+        left = AGAIN_SECONDS - _age(job, now)
+        return JobSteps(delete=job) if left <= 0 else JobSteps(wake_seconds=left)
     # What is being worked goes on to its end, so the pods stay until then.
     suspend = is_suspended(worklist) and (job.spec.suspend or not worklist.status.active_blocks)
     replicas = replicas_of(worklist)
     steps = _changed(job, size=replicas or job.spec.parallelism, suspend=suspend or not replicas)
     if ended_since is not None:
         steps.wake_seconds = ended_since + STUCK_SECONDS - now
+    elif job.status.active < job.spec.parallelism and (left := BEGIN_SECONDS - _age(job, now)) > 0:
+        steps.wake_seconds = left  # a Job that gets no pod at all does not change again
     return steps
+
+
+def _age(job: w.Job, now: float) -> float:
+    created = job.metadata.creation_timestamp
+    return now - seconds_of(created) if created else AGAIN_SECONDS
 
 
 def _after_the_end(worklist: o.Worklist, job: w.Job, now: float) -> JobSteps:
@@ -97,7 +104,7 @@ def has_only_ended(job: w.Job, pods: Iterable[w.Pod]) -> bool:
 
 def missing_pods(job: w.Job, now: float) -> tuple[str, str] | None:
     """Give why a Job has fewer pods than it is to have, as a reason and a sentence, as far as the Job knows."""
-    if job.metadata.creation_timestamp and now - seconds_of(job.metadata.creation_timestamp) < BEGIN_SECONDS:
+    if _age(job, now) < BEGIN_SECONDS:
         return None
     wanted, there = job.spec.parallelism, job.status.active
     if job.spec.suspend or job.has_ended or there >= wanted:
