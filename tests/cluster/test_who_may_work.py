@@ -224,7 +224,8 @@ def test_kubernetes_own_controllers_take_blocks_away_and_no_other_of_its_account
     workers["one"]("create", "-f", "-", given=block("collected", "podless", user(cluster, "one")))
     cluster.kubectl("create", "rolebinding", "collector", "--clusterrole=teamtask-worker", f"--user={name}")
     try:
-        assert answer in cluster.kubectl("delete", "block", "collected", f"--as={name}", check=False)
+        delete = ("delete", "block", "collected", f"--as={name}")
+        cluster.wait(lambda: answer in cluster.kubectl(*delete, check=False))  # once the role binding has come around
     finally:
         cluster.kubectl("delete", "rolebinding", "collector")
         workers["one"]("delete", "block", "collected", "--ignore-not-found")
