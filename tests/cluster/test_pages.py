@@ -44,7 +44,15 @@ def _debian(cluster: Cluster) -> None:
 
 @pytest.mark.usefixtures("_debian")
 @pytest.mark.parametrize(
-    "page", ["tutorial/kubernetes.md", "howto/kubernetes.md", "howto/kubernetes-workers.md", "howto/kubernetes-pods.md"]
+    "page",
+    [
+        "tutorial/kubernetes.md",
+        "howto/kubernetes.md",
+        "howto/kubernetes-workers.md",
+        "howto/kubernetes-pods.md",
+        "howto/kubernetes-quotas.md",
+        "howto/kubernetes-access.md",
+    ],
 )
 def test_the_commands_of_a_page_do_what_it_says(page: str) -> None:
     run_all_of(page)

@@ -65,13 +65,14 @@ def limit(there: Cluster) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def start(there: Cluster, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+def start(there: Cluster, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a worker on the list `waited`, whose words go to the file `said`."""
     words = {"url": f"k8s:///{there.namespace}", "token": there.kubectl("create", "token", "worker").strip()}
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(kind: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, *(word.format(**words) if "{" in word[:1] else word for word in WORKERS[kind])]
+    def start(kind: str, token: str = words["token"]) -> subprocess.Popen[bytes]:
+        own = words | {"token": token}
+        command = [sys.executable, *(word.format(**own) if "{" in word[:1] else word for word in WORKERS[kind])]
         environment = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
         with (tmp_path / "said").open("wb") as said:
             started.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
@@ -111,6 +112,33 @@ def test_a_worker_says_once_that_a_quota_has_no_room_for_its_block_and_works_whe
     assert "Traceback" not in said.read_text()
     assert there.status("worklist", "waited")["completed"] == "0-5"
     there.kubectl("delete", "worklist", "waited", "other")
+
+
+def test_a_container_that_begins_again_has_its_pods_block_though_a_quota_has_no_room(
+    there: Cluster, limit: Callable[..., None], start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    container = {"name": "a", "image": "none"}
+    spec = {"serviceAccountName": "worker", "schedulerName": "none", "containers": [container]}
+    there.kubectl(
+        "create", "-f", "-", given={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"}, "spec": spec}
+    )
+    bound = ("--bound-object-kind=Pod", "--bound-object-name=again")
+    token = there.kubectl("create", "token", "worker", *bound).strip()
+    limit(BLOCKS, 1)
+    there.create_list("waited", source={"kind": "range", "stop": 6}, block={"size": 2})
+    metadata = {"name": "again", "finalizers": ["teamtask.io/uncounted"]}
+    block = {
+        "listRef": {"name": "waited"},
+        "holder": f"system:serviceaccount:{there.namespace}:worker",
+        "holderPod": "again",
+    }
+    document = {"apiVersion": "teamtask.io/v1alpha1", "kind": "Block", "metadata": metadata, "spec": block}
+    there.kubectl(f"--token={token}", "create", "-f", "-", given=document)
+    assert start("command", token).wait(60) == 0
+    assert "No room" not in (tmp_path / "said").read_text()
+    assert there.status("worklist", "waited")["completed"] == "0-5"
+    there.kubectl("delete", "pod", "again", "--force")
+    there.kubectl("delete", "worklist", "waited")
 
 
 def test_a_worker_that_waits_for_a_quota_ends_at_ctrl_c(

@@ -173,12 +173,18 @@ def new_block(lists: Lists, identity: Identity, name: str, worker: str) -> tuple
         try:
             return WatchedBlock(server, path, o.read_block(server.call("POST", path, document))), False
         except KubernetesError as error:
-            if error.reason != "AlreadyExists" or time.monotonic() >= until:
-                raise
-            if identity.pod is None:
-                continue  # with another chance in its name
+            refusal = error
+        is_taken = refusal.reason == "AlreadyExists"
+        # A quota refuses also what is there already: names are looked at after it.
+        may_be_there = is_taken or (identity.pod is not None and refusal.quota_words)
+        if not may_be_there or time.monotonic() >= until:
+            raise refusal
+        if identity.pod is None:
+            continue  # with another chance in its name
         found = _of_pod(server, path, identity.pod)
         if found is None:
+            if not is_taken:
+                raise refusal
             continue
         if found.block.metadata.deletion_timestamp is None:
             _check_list(found.block, name)
