@@ -27,6 +27,7 @@ _CODES: Final = {
     UNPROCESSABLE: "invalid_field",
     TOO_MANY_REQUESTS: "overloaded",
 }
+QUOTA_HINT: Final = "`kubectl describe quota` in the namespace tells what it may have, and what there is."
 _HINTS: Final = {
     UNAUTHORIZED: "`kubectl auth whoami` tells whom the cluster takes you for.",
     FORBIDDEN: "A rolebinding of teamtask-worker, teamtask-editor or teamtask-viewer in the namespace gives the right.",
@@ -68,5 +69,5 @@ def refusal_of(error: TeamtaskError) -> ApiError | ServerUnreachable:
         return ApiError(NOT_FOUND, message, code="not_installed", hint="teamtask crds | kubectl apply -f -")
     if error.status >= SERVER_ERRORS:
         return ApiError(503, error.message, code="kubernetes", hint=error.hint)
-    hint = error.hint or _HINTS.get(error.status)
+    hint = error.hint or (QUOTA_HINT if error.quota_words else _HINTS.get(error.status))
     return ApiError(error.status, error.message, code=_CODES.get(error.status, "kubernetes"), hint=hint)
