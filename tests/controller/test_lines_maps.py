@@ -9,13 +9,14 @@ import pytest
 from msgspec.structs import replace
 from objects_in_memory import Objects
 
+from teamtask.controller import lines_maps as lines_maps_module
 from teamtask.controller.lines_maps import LinesMaps
 from teamtask.controller.reconcile import begin, check_source
 from teamtask.controller.restored import OtherSource, source_of
 from teamtask.kube import objects as o
 from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
 from teamtask.kube.lines_map import LinesMapMissing, LinesMapRefused
-from teamtask.ledger.errors import InvalidSource
+from teamtask.ledger.errors import InvalidField, InvalidSource
 
 if TYPE_CHECKING:
     from teamtask.kube.api_server import ApiServer
@@ -118,7 +119,7 @@ def test_a_missing_config_map_is_waited_for_then_said_and_looked_for_less_and_le
         assert (again is None, is_on_its_way) == (False, False)
         waits.append(again)
         now += again or 0.0
-    assert waits == [2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     maps.lines["hosts"] = HOSTS
     assert source_of(lines.resolved(KEY, worklist, now).spec).size == 3_000
 
@@ -179,6 +180,29 @@ def test_a_list_that_is_deleted_and_made_again_is_read_again() -> None:
 def test_trouble_that_is_not_of_the_lines_waits_for_a_change() -> None:
     lines, worklist = lines_maps(Maps(hosts=HOSTS)), the_list().worklist
     lines.resolved(KEY, worklist, 0.0)
-    assert lines.again_seconds(KEY, InvalidSource("Something else."), 0.0) is None
+    assert lines.again_seconds(KEY, InvalidField("Something else."), 0.0) is None
     assert lines.again_seconds(("other", "list"), LinesMapRefused(), 0.0) is None
     assert not lines.is_on_its_way(KEY, LinesMapMissing()), "it was there"
+
+
+def test_lines_of_lists_that_are_more_than_a_controller_holds_are_refused_until_others_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lines_maps_module, "LINES_BYTES_MAX", 60_000)
+    lines = lines_maps(Maps(hosts=HOSTS))
+    assert lines.resolved(("numbers", "other"), the_list().worklist, 0.0).spec.source["count"] == len(HOSTS)
+    words, again, _ = refused(lines, the_list().worklist, 0.0)
+    assert ("no room" in words, again) == (True, 1.0)
+    lines.forget(("numbers", "other"))
+    assert lines.resolved(KEY, the_list().worklist, 1.0).spec.source["count"] == len(HOSTS)
+
+
+def test_a_source_that_is_wrong_in_any_way_is_not_read_in_every_pass() -> None:
+    maps = Maps(hosts=HOSTS)
+    lines = lines_maps(maps)
+    wrong = the_list(shuffle="x" * 10_000).worklist
+    for tenth in range(10):
+        with pytest.raises(InvalidSource) as error:
+            lines.resolved(KEY, wrong, tenth / 20)
+        lines.again_seconds(KEY, error.value, tenth / 20)
+    assert len(maps.calls) <= 1

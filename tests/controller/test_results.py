@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from objects_in_memory import Objects
+from simulated_api import Line, SimulatedApi
 
 from teamtask.controller import kept_results
+from teamtask.controller.results_map import ResultsMap
 from teamtask.kube import objects as o
+from teamtask.kube.kubernetes_error import CONFLICT, KubernetesError
+
+if TYPE_CHECKING:
+    from teamtask.kube.api_server import ApiServer
 
 LINES = {"kind": "lines", "items": ["a", "b", "c", "d"]}
 
@@ -213,3 +219,31 @@ def test_a_list_stops_after_so_many_results_and_goes_on_with_a_larger_number() -
     objects.change(stop_after_results=2)
     objects.reconcile()
     assert (objects.worklist.status.phase, objects.blocks["me"].status.index) == ("Running", 1)
+
+
+def test_a_result_of_what_was_never_counted_goes_only_with_the_next_write_of_the_list() -> None:
+    objects = Objects(source={"kind": "range", "stop": 30}, block={"size": 10})
+    objects.create("me")
+    objects.reconcile()
+    objects.results["5"] = json.dumps({"seq": 0, "ok": True})  # of a controller that ended before it could count it
+    objects.working = None
+    assert objects.reconcile().withdrawn == []
+    objects.report("me", "Completed")
+    assert objects.reconcile().withdrawn == [5]
+    assert objects.results == {}
+
+
+def test_results_are_removed_from_the_map_only_as_it_was_read() -> None:
+    line = Line(SimulatedApi(lambda _: None), 0, 1e-9)
+    worklist = o.read_worklist(
+        {"metadata": {"name": "list", "namespace": "default", "uid": "w"}, "spec": {"source": {}}}
+    )
+    one, other = ResultsMap(cast("ApiServer", line), worklist), ResultsMap(cast("ApiServer", line), worklist)
+    one.write({1: "a", 2: "b"}, "10")
+    assert other.read() == {"1": "a", "2": "b"}
+    one.write({1: "a"}, "11")  # counted by the one meanwhile, after the list was written by the other
+    with pytest.raises(KubernetesError) as error:
+        other.remove([1])
+    assert error.value.status == CONFLICT
+    one.remove([2])
+    assert other.read() == {"1": "a"}

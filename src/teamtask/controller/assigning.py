@@ -27,6 +27,7 @@ class Allowed(NamedTuple):
 
     writes: float
     per_second: float
+    is_behind: bool = False  # lists of a higher priority wait too
 
 
 UNLIMITED = Allowed(float("inf"), float("inf"))
@@ -48,7 +49,7 @@ def assign_all(
     share = WRITES_AN_EXCHANGE * len(blocks) / allowed.per_second  # seconds until it is each one's turn again
     exchange_seconds = max(EXCHANGE_SECONDS, share / EXCHANGES_PER_T_MIN)
     assigned: set[str] = set()
-    working.waiting, working.writes_per_second = 0, allowed.per_second
+    working.waiting, working.writes_per_second, working.is_behind = 0, allowed.per_second, allowed.is_behind
     for block in asking:
         if plan.writes >= allowed.writes and working.ledger.state is ListState.RUNNING:
             slots[block.metadata.uid].reason = "Throttled"

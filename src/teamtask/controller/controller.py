@@ -115,7 +115,7 @@ class Controller:
                 raise LeadershipLost
             self.metrics.came_round()
             due = self._observed.due(time.time())
-            for key in sorted(due, key=self._turn):
+            for key in sorted(due, key=lambda key: self._looked_at.get(key, 0.0)):  # the writes go round
                 if self._leadership.is_lost:
                     raise LeadershipLost
                 if self._stopping.is_set():
@@ -129,11 +129,6 @@ class Controller:
                         self._observed.look_again(key, self._pass(key))
             self._stopping.wait(PASS_SECONDS)
             self._observed.wait(time.time())
-
-    def _turn(self, key: ListKey) -> tuple[int, float]:
-        """Give what to sort by: the highest priority first, and among equals the writes go round."""
-        working = self._working.get(key)
-        return -working.priority if working is not None else 0, self._looked_at.get(key, 0.0)
 
     def _pass(self, key: ListKey) -> float | None:
         """Reconcile one list; give the seconds after which to look at it again."""
@@ -191,12 +186,13 @@ class Controller:
         if self._is_slow:
             self._is_slow = False
             self._budget.was_slow(now)
-        others = [(other, one) for other, one in self._working.items() if other != key]
-        ahead = [(other, one.waiting) for other, one in others if one.priority > spec.priority]
-        equals = sum(one.weight for _, one in others if one.waiting and one.priority == spec.priority)
-        active = sum(one.weight for _, one in others if one.ledger.leases)
-        rate = self._budget.share(spec.weight, equals)
-        return Allowed(self._budget.of_list(key, now, ahead, rate), self._budget.share(spec.weight, active))
+        # The namespace is the boundary: nobody gets ahead of, or outweighs, the lists of others.
+        others = [(other, one) for other, one in self._working.items() if other != key and one.is_active]
+        groups = len({other[0] for other, _ in others} | {key[0]})
+        beside = [(other, one) for other, one in others if other[0] == key[0]]
+        part = self._budget.part(spec.weight, sum(one.weight for _, one in beside), groups)
+        ahead = [(other, one.waiting) for other, one in beside if one.priority > spec.priority and one.waiting]
+        return Allowed(self._budget.of_list(key, now, part, ahead), part, is_behind=bool(ahead))
 
     def _carry_out(
         self, key: ListKey, working: Working, worklist: o.Worklist, blocks: list[o.Block], plan: Plan
@@ -252,6 +248,7 @@ class Controller:
             if working is not None:
                 working.written = written
         if working is not None:
+            working.waiting = 0  # others need not leave it anything
             return
         gone = [block for block in blocks if block.metadata.deletion_timestamp is not None and not is_reported(block)]
         self._all([partial(self._let_go, block) for block in gone])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from teamtask.controller.read_source import ReadSource
 from teamtask.controller.restored import OtherSource
 from teamtask.kube.lines_map import LinesMapMissing, LinesMapRefused, lines_place, read_lines_map
-from teamtask.ledger.errors import TeamtaskError
+from teamtask.ledger.errors import InvalidSource, TeamtaskError
 
 if TYPE_CHECKING:
     from teamtask.controller.observed import ListKey
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from teamtask.kube.api_server import ApiServer
 
 AGAIN_SECONDS = 1.0  # after the first refusal, and twice as long after each further one
-AGAIN_SECONDS_MAX = 10.0
+AGAIN_SECONDS_MAX = 60.0
+LINES_BYTES_MAX = 128 << 20  # of all lists
+BYTES_OF_LINE = 8  # beside its text
 _TRIES_MAX = 10
+_NO_ROOM = "Delete lists that are finished; a controller of its own for a namespace (--namespace) has room of its own."
 
 
 class _Known(Struct):
@@ -27,6 +30,7 @@ class _Known(Struct):
     definition: dict[str, Any]
     source: ReadSource | None = None
     error: TeamtaskError | None = None  # why there is none
+    bytes: int = 0  # of the lines that are held
     tries: int = 0
     again_at: float = 0.0
 
@@ -58,17 +62,22 @@ class LinesMaps:
         if known.source is None:
             if known.error is not None and now < known.again_at:
                 raise known.error.with_traceback(None)  # else it grows each time
-            known.source = ReadSource(read_lines_map(self._server, worklist.metadata.namespace, place))
+            source = read_lines_map(self._server, worklist.metadata.namespace, place)
+            known.bytes = sum(map(len, source.items(0, source.size))) + BYTES_OF_LINE * source.size
+            if sum(one.bytes for one in self._known.values()) > LINES_BYTES_MAX:
+                known.bytes = 0
+                raise LinesMapRefused("The controller has no room for more lines.", field="source", hint=_NO_ROOM)
+            known.source = ReadSource(source)
         return replace(worklist, spec=replace(worklist.spec, source=known.source))
 
     def again_seconds(self, key: ListKey, error: TeamtaskError, now: float) -> float | None:
         """Give after how many seconds to look again at a list that was refused; None: when it changes."""
         known = self._known.get(key)
-        if known is None or not isinstance(error, (LinesMapRefused, OtherSource)):
+        if known is None or not isinstance(error, (InvalidSource, OtherSource)):
             return None
         if error is not known.error:
             wait = min(AGAIN_SECONDS * 2**known.tries, AGAIN_SECONDS_MAX)
-            known.source, known.error, known.again_at = None, error, now + wait
+            known.source, known.bytes, known.error, known.again_at = None, 0, error, now + wait
             known.tries = min(known.tries + 1, _TRIES_MAX)
         return max(0.0, known.again_at - now)
 

@@ -66,7 +66,7 @@ class Maker:
         try:
             self._server.call("POST", path, job, STRICT)
         except KubernetesError as error:
-            if error.status == CONFLICT:
+            if error.is_taken_name:
                 taken = ("NameTaken", f"There is another Job of this name: {error}"[: o.MESSAGE_CHARACTERS_MAX])
                 memory.setbacks.note(CREATING, taken, now)
             else:
@@ -82,7 +82,7 @@ class Maker:
         try:
             self._try_pod(worklist)
         except KubernetesError as error:
-            if error.status != CONFLICT:  # else it would be taken, were there not one of its name
+            if not error.is_taken_name:  # else it would be taken, were there not one of its name
                 _note_refused_template(memory, worklist, error, now)
                 return False
         _note_taken_template(memory, worklist)
@@ -100,6 +100,7 @@ class Maker:
         """
         if not memory.trials.waits(TRIAL, now):
             trouble = known
+            memory.writes += 1
             try:
                 self._try_pod(worklist)
             except KubernetesError as error:
@@ -112,7 +113,7 @@ class Maker:
     def create_blocks(self, memory: Memory, path: str, blocks: Documents, now: float) -> None:
         """Create Blocks; a name that is taken is passed over from now on."""
         refusals = self._create(memory, path, blocks, now)
-        memory.others |= {name: now for name, error in refusals.items() if error.status == CONFLICT}
+        memory.others |= {name: now for name, error in refusals.items() if error.is_taken_name}
         _note_refusals(memory, BLOCKS, refusals, now)
 
     def create_pods(
@@ -121,7 +122,7 @@ class Maker:
         """Create pods; give those that are refused though their template is not, by name, with the words."""
         refusals = self._create(memory, path, pods, now)
         for name, error in refusals.items():
-            if error.status == CONFLICT:
+            if error.is_taken_name:
                 memory.setbacks.note(pod_setback(name), ("NameTaken", str(error)), now)
         refused = {name: str(error) for name, error in refusals.items() if error.status in REFUSED}
         if refused:
@@ -134,7 +135,7 @@ class Maker:
         """Create one, then two, then four at once, until one is refused for more than its name; give the refusals."""
         refusals: dict[str, KubernetesError] = {}
         begun, size = 0, 1
-        while begun < len(documents) and all(error.status == CONFLICT for error in refusals.values()):
+        while begun < len(documents) and all(error.is_taken_name for error in refusals.values()):
             some = documents[begun : begun + size]
             memory.writes += len(some)
             self._together([partial(self._create_one, memory, path, one, now, refusals) for one in some])
@@ -154,7 +155,7 @@ class Maker:
             try:
                 self._server.call("POST", path, document)
             except KubernetesError as error:
-                if error.status != CONFLICT:
+                if not error.is_taken_name:
                     raise
                 self._check_is_ours(f"{path}/{name}", document)
         except KubernetesError as error:
@@ -183,7 +184,7 @@ def pod_setback(name: str) -> str:
 
 def _note_refusals(memory: Memory, what: str, refusals: dict[str, KubernetesError], now: float) -> None:
     """Remember why nothing can be made; where only names were taken, something can."""
-    error = next((error for error in refusals.values() if error.status != CONFLICT), None)
+    error = next((error for error in refusals.values() if not error.is_taken_name), None)
     if error is None:
         memory.setbacks.clear(what)
     else:

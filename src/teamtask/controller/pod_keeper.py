@@ -86,8 +86,8 @@ class PodKeeper:
             self._keep_pods(memory, worklist, own, steps, now)
             crew.count = steps.count
             self._see_blocks_without_pod(crew, memory, own, steps, pods, now)
-        crew.writes = memory.writes
         self._see_troubles(crew, memory, worklist, pods, jobs, now)
+        crew.writes = memory.writes
         due = (
             job_wake,
             memory.setbacks.wake_seconds(now),

@@ -160,8 +160,9 @@ def _throttled(working: Working, now: float) -> tuple[bool, str, str]:
         return True, "TooManyRanges", _TOO_MANY_RANGES
     if working.is_short(now):
         message = (
-            f"The list may cause {working.writes_per_second:g} writes a second, those of its workers included: "
+            f"The list may cause {working.writes_per_second:.3g} writes a second, those of its workers included: "
             f"{working.waited} of {len(working.slots)} blocks wait for that."
+            + (" Lists of a higher priority go first." if working.is_behind else "")
         )
         return True, "WriteBudget", message
     return False, "NotThrottled", ""

@@ -63,6 +63,7 @@ class Working(Struct):
     stale: list[int] = field(default_factory=list)  # results of what is not done: a controller ended before it was
     is_full: bool = False  # results wait that find no room
     writes_per_second: float = 0.0  # that the list may cause
+    is_behind: bool = False  # lists of a higher priority go first
     waiting: int = 0  # blocks that have no work because nothing more may be written now
     waited: int = 0  # of these, when last there were any
     short_since: float | None = None  # of writes, without a break of SHORT_SECONDS
@@ -70,6 +71,11 @@ class Working(Struct):
     restarts: int = 0  # ranges that were handed out again
     rerun_revision: int = 0  # of the last rerun that was looked at
     rerun_refused: str = ""  # why it was not carried out
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anybody works on it, or waits for the write budget to do so."""
+        return bool(self.ledger.leases or self.waiting)
 
     def note_ended_pods(self, names: Iterable[str], now: float) -> None:
         """Remember which of the list's pods have ended, and since when that is known."""

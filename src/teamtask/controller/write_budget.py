@@ -16,6 +16,8 @@ WRITES_PER_SECOND = 200.0
 RATE_MIN = 5.0
 DEBT_SECONDS = 2.0
 RECOVERED_PER_SECOND = 5.0
+TOKENS_MIN = 4.0  # a bucket has room for an exchange, however slowly it refills
+SCARCE_SECONDS = 0.5
 SLOW_SECONDS = 1.0  # a write that takes longer than this is slow
 HALVED_SECONDS = 2.0  # the rate is halved this often at most
 
@@ -23,7 +25,10 @@ _Key = TypeVar("_Key")
 
 
 class Bucket:
-    """Holds one second's tokens at most; may go below zero, but by DEBT_SECONDS, as what has happened has happened."""
+    """Holds one second's tokens at most, or those of an exchange.
+
+    May go below zero, but by DEBT_SECONDS, as what has happened has happened.
+    """
 
     def __init__(self, rate: float, now: float) -> None:
         """Begin full; `rate` in tokens a second."""
@@ -32,7 +37,7 @@ class Bucket:
 
     def tokens(self, now: float) -> float:
         """Give how many there are."""
-        return min(self.rate, self._tokens + self.rate * max(0.0, now - self._at))
+        return min(max(self.rate, TOKENS_MIN), self._tokens + self.rate * max(0.0, now - self._at))
 
     def spend(self, writes: float, now: float) -> float:
         """Take tokens, as far as the debt may go; give how many."""
@@ -46,6 +51,14 @@ class Bucket:
         self.rate = rate
 
 
+class _Share:
+    """What one list may write at most, and its part of what all may, which counts while that is scarce."""
+
+    def __init__(self, list_rate: float, now: float) -> None:
+        self.most = Bucket(list_rate, now)
+        self.part = Bucket(list_rate, now)
+
+
 class WriteBudget(Generic[_Key]):
     """The buckets, by list. Not for several threads."""
 
@@ -53,34 +66,38 @@ class WriteBudget(Generic[_Key]):
         """Begin full; rates in writes a second."""
         self.list_rate, self.rate = list_rate, rate
         self._all = Bucket(rate, now)
-        self._lists: dict[_Key, Bucket] = {}
+        self._lists: dict[_Key, _Share] = {}
         self._halved_at = -HALVED_SECONDS
         self._recovered_at = now
 
     def of_list(
-        self, key: _Key, now: float, ahead: Iterable[tuple[_Key, int]] = (), rate: float | None = None
+        self, key: _Key, now: float, part: float | None = None, ahead: Iterable[tuple[_Key, int]] = ()
     ) -> float:
-        """Give how many writes a list may cause now, with so many a second from now on, or the most that a list may.
+        """Give how many writes a list may cause now.
 
-        Those `ahead` of it wait for so many each.
+        Its `part` is so many a second, the most that a list may if not given; it counts while less is left for all than
+        half a second's worth, so that nothing is kept for those who do not use it. Those `ahead` wait for so many each.
         """
         self._recover(now)
-        bucket = self._lists.setdefault(key, Bucket(self.list_rate, now))
-        bucket.refill_at(self.list_rate if rate is None else rate, now)
-        theirs = sum(min(wanted, max(0.0, self._own(other, now))) for other, wanted in ahead)
-        return min(self._all.tokens(now) - theirs, bucket.tokens(now))
-
-    def _own(self, key: _Key, now: float) -> float:
-        one = self._lists.get(key)
-        return self.list_rate if one is None else one.tokens(now)
+        one = self._one(key, now)
+        one.part.refill_at(self.list_rate if part is None else part, now)
+        left = self._all.tokens(now)
+        is_scarce = left < self._all.rate * SCARCE_SECONDS
+        left -= sum(min(wanted, max(0.0, self._one(other, now).most.tokens(now))) for other, wanted in ahead)
+        return min(left, one.most.tokens(now), one.part.tokens(now) if is_scarce else left)
 
     def spend(self, key: _Key, writes: float, now: float) -> None:
         """Count writes that a list caused; of those past its own rate the others are not made to pay."""
-        self._all.spend(self._lists.setdefault(key, Bucket(self.list_rate, now)).spend(writes, now), now)
+        one = self._one(key, now)
+        one.part.spend(writes, now)
+        self._all.spend(one.most.spend(writes, now), now)
 
-    def share(self, weight: float, others: float) -> float:
-        """Give the writes a second that a list may cause when others, of so much weight together, want as much."""
-        return min(self.list_rate, self._all.rate * weight / (weight + others))
+    def part(self, weight: float, others: float, groups: int = 1) -> float:
+        """Give the writes a second of a list beside others, of so much weight together, of one of so many groups."""
+        return min(self.list_rate, self._all.rate / groups * weight / (weight + others))
+
+    def _one(self, key: _Key, now: float) -> _Share:
+        return self._lists.setdefault(key, _Share(self.list_rate, now))
 
     def was_slow(self, now: float) -> None:
         """Halve the rate: the API server was slow, or refused a write for being one too many."""

@@ -12,7 +12,7 @@ FIELDS: dict[type, dict[str, str]] = {
     },
     o.ResultsPlace: {
         "config_map": "The ConfigMap that keeps the results: the list's name and -results, if not given.",
-        "keep": "All of them, the Failed ones (ok is false), or None; what is not kept is not counted either.",
+        "keep": "All of them, the Failed ones (ok is false), or None. What is not kept is not counted, nor as failed.",
     },
     o.Subject: {
         "kind": "User, Group or ServiceAccount.",
@@ -38,8 +38,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "blocks_per_holder": "How many blocks one holder has at once.",
         "lease_seconds": "A block that nobody reports on for so long is handed out again.",
         "items_per_second": "No more items than this are handed out in a second.",
-        "priority": "Where all lists together may write no more, the blocks of the highest are served first.",
-        "weight": "The share of the writes that a list has beside others.",
+        "priority": "Where lists may write no more, blocks of the highest one of a namespace are served first.",
+        "weight": "The share of writes that a list has beside others of its namespace, where they are short.",
         "attempts": "An item that could not be worked so often is parked.",
         "max_parked": "With more parked items than this the list is suspended.",
         "fold": "A summary of the work: count, sum, min, max, any, all, {top: k} or {histogram: [edges]}.",
@@ -77,7 +77,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "parked": "The indices that could not be worked.",
         "failed_ranges": "What has failed and is to be tried again, the first hundred.",
         "completed_items": "How many items are done.",
-        "failed_items": "How many items have a result that is not ok, or are parked.",
+        "failed_items": "How many items have a result that is kept and not ok, or are parked.",
         "parked_items": "How many items are parked.",
         "active_blocks": "How many blocks are handed out.",
         "restarts": "How often a range was handed out again after it had come back.",

@@ -40,6 +40,10 @@ _ONLY_STAYS = {
     "rule": "self.only == oldSelf.only",
     "message": "Which indices are worked is said when a list is made: make another one.",
 }
+_RESULTS_TO_COUNT = {
+    "rule": "!has(self.stopAfterResults) || self.results.keep != 'None'",
+    "message": "With results.keep None no result is counted, so stopAfterResults would never be reached.",
+}
 _HOLDER_STAYS = {
     "rule": (
         "self.listRef == oldSelf.listRef && self.holder == oldSelf.holder"
@@ -56,7 +60,7 @@ def definitions() -> list[dict[str, Any]]:
     worklist = _schema(o.WorklistSpec, o.WorklistStatus, "A list that many hands work through in blocks.")
     block = _schema(o.BlockSpec, o.BlockStatus, "A claim: whoever wants work creates one, and is given a range.")
     block["properties"]["status"]["default"] = _FIRST_STATUS
-    worklist["properties"]["spec"]["x-kubernetes-validations"] = [_ONLY_STAYS]
+    worklist["properties"]["spec"]["x-kubernetes-validations"] = [_ONLY_STAYS, _RESULTS_TO_COUNT]
     block["properties"]["spec"]["x-kubernetes-validations"] = [_HOLDER_STAYS]
     return [
         _definition("Worklist", "worklists", ["lists", "list"], worklist, _WORKLIST_COLUMNS, _SCALE),

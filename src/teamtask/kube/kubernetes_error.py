@@ -33,6 +33,11 @@ class KubernetesError(TeamtaskError):
         return self.status in (UNREACHED, TOO_MANY_REQUESTS) or self.status >= SERVER_ERRORS
 
     @property
+    def is_taken_name(self) -> bool:
+        """Whether there is an object of this name already."""
+        return self.status == CONFLICT and not self.quota_words
+
+    @property
     def quota_words(self) -> str:
         """What the API server says of a ResourceQuota that has no room now; empty for any other refusal."""
         found = _QUOTA.search(self.message) if self.status in (FORBIDDEN, CONFLICT) else None

@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 from array import array
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from operator import methodcaller
 from typing import TYPE_CHECKING
 
@@ -143,9 +143,11 @@ def lines_in_memory(lines: Sequence[bytes]) -> Lines:
     check_size(len(lines), "items")
     fingerprint = LinesFingerprint()
     fingerprint.update(lines)
+    text = b"".join(lines)  # an object for each line would take many times as much
+    stops = array("Q", accumulate(map(len, lines), initial=0))
 
     def read_lines(index: int, size: int) -> Iterator[bytes]:
-        return iter(lines[index : index + size])
+        return (text[start:stop] for start, stop in pairwise(stops[index : index + size + 1]))
 
     return Lines(len(lines), fingerprint.fingerprint, read_lines)
 

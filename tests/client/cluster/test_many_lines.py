@@ -9,8 +9,11 @@ import pytest
 from teamtask.client.cluster.lists import Lists
 from teamtask.client.cluster.owner_calls import OwnerCalls
 from teamtask.client.cluster.refusals import NameTaken
+from teamtask.client.cluster.worker_block import WorkerBlock
+from teamtask.kube.identity import Identity
 from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
-from teamtask.kube.lines_map import LinesMapRefused
+from teamtask.kube.lines_map import LinesMapRefused, LinesPlace, source_of_map
+from teamtask.wire.messages import Exchange, Want
 from teamtask.wire.requests import NewList
 
 HOSTS = [f"host-{number}" for number in range(3_000)]
@@ -116,3 +119,44 @@ def test_lines_that_are_not_those_of_the_list_are_refused_and_read_again() -> No
     again = lists.source_of(lists.read("hosts"))
     assert again is not None
     assert again.item(2_999) == "host-2999"
+
+
+class Busy:
+    """An API server on which a list and a block are assigned at once, and a ConfigMap cannot be read the first time."""
+
+    def __init__(self) -> None:
+        self.config_map = {"metadata": {"name": "hosts"}, "immutable": True, "data": {"any": "a\nb\nc\n"}}
+        self.status: dict[str, Any] = {}
+        self.failures = 1
+
+    def call(self, method: str, path: str, body: Any = None, *_: Any) -> dict[str, Any]:
+        if path == f"{WORKLISTS}/hosts":
+            metadata = {"name": "hosts", "namespace": "numbers", "uid": "w", "resourceVersion": "1"}
+            return {
+                "metadata": metadata,
+                "spec": {"source": {"kind": "lines", "configMap": "hosts"}},
+                "status": self.status,
+            }
+        if path.startswith(MAPS):
+            self.failures -= 1
+            if self.failures == 0:
+                raise KubernetesError("etcd has another leader", 503)
+            return self.config_map
+        assert method == "POST"
+        lines = source_of_map(self.config_map, LinesPlace("hosts", None))
+        self.status = {"fingerprint": f"0:{lines.fingerprint}", "size": 3, "phase": "Running"}
+        assigned = {"assignments": [{"index": 0, "size": 3}], "index": 0, "size": 3}
+        return {
+            "metadata": {"name": "b", "namespace": "numbers", "uid": "b", "resourceVersion": "2", "generation": 1},
+            "spec": body["spec"],
+            "status": {"phase": "Ready", "sequence": 1, "observedGeneration": 1, "worklistUid": "w", **assigned},
+        }
+
+
+def test_an_assignment_whose_lines_could_not_be_read_at_once_is_taken_the_next_time() -> None:
+    worker = WorkerBlock(Lists(cast("Any", Busy()), "numbers"), Identity("somebody", ()), "hosts", "worker")
+    wish = Exchange(worker="worker", want=Want(items=True))
+    with pytest.raises(KubernetesError, match="another leader"):
+        worker.exchange(wish)
+    (lease,) = worker.exchange(wish).leases
+    assert lease.items == ("a", "b", "c")

@@ -272,7 +272,7 @@ class WorkerBlock:
         if self._own is None:
             seen = self._lists.seen(self._name, LIST_SECONDS)  # a block of a list that is not there would wait for ever
             if want.items and seen.worklist.status.fingerprint:
-                self._lists.source_of(seen)  # whoever cannot read it holds nothing up
+                self._lists.source_of(seen)  # whoever cannot read it makes no block
             own, self._is_adopted = new_block(self._lists, self._identity, self._name, self._worker)
             self._ended = -1
             self._own = own
@@ -292,8 +292,6 @@ class WorkerBlock:
         if self._is_adopted:
             rest = Held(block, spec.fold, intervals(self._lists.read(self._name).worklist.status.completed))
             held = rest if rest.rest else held
-        self._held, self._is_adopted = held, False
-        self._told_at = time.monotonic()
         fingerprint = seen.worklist.status.fingerprint.partition(":")[2]
         uid = block.status.worklist_uid
         lease = held.as_lease(self._name, uid, block.metadata.name, fingerprint, spec.lease_seconds)
@@ -301,6 +299,8 @@ class WorkerBlock:
         if source is not None and lease.size <= ITEMS_OF_LEASE_MAX:
             items = source.items(lease.index - spec.start_index, lease.size)
             lease = replace(lease, items=tuple(map(wire_item, items)))
+        # Last, as each call before may fail: then the assignment is still to be taken.
+        self._held, self._is_adopted, self._told_at = held, False, time.monotonic()
         return lease
 
     # --- how the list stands
