@@ -1,6 +1,6 @@
 """What lists cost on a Kubernetes cluster, the one that KUBECONFIG names; `make bench-cluster` brings one up for it.
 
-    python benchmarks/on_cluster [--report FILE] [part ...]
+    python benchmarks/on_cluster [--report FILE] [--note TEXT] [part ...]
 
 Parts: jobs (items of size one by an Indexed Job, a pod for each block and a pool of workers), exchanges (workers that
 only report), failover (the leader is killed), held (many blocks held at once), million (items of size one by 300
@@ -233,6 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(RUN))
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--note", default="", help="said below what was measured, such as what else the machine did")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(RUN):
         parser.error(f"There is no part {', '.join(unknown)}; there are {', '.join(RUN)}.")
@@ -242,6 +243,7 @@ def main() -> None:
             print(f"== {TITLES[part]}", flush=True)
             with redirect_stdout(Tee()) as told:
                 RUN[part](bench)
+                print(options.note)
             if options.report is not None:
                 _write(options.report, TITLES[part], told.getvalue().rstrip())
     finally:

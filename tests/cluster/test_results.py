@@ -48,6 +48,10 @@ def test_a_list_that_keeps_failed_results_alone_is_told_so_by_a_patch(cluster: C
         "patch", "worklist", "few-kept", "--type=merge", '-p={"spec": {"results": {"keep": "Some"}}}', check=False
     )
     assert "spec.results.keep" in wrong
+    never = cluster.kubectl(
+        "patch", "worklist", "few-kept", "--type=merge", '-p={"spec": {"stopAfterResults": 1}}', check=False
+    )
+    assert "stopAfterResults would never be reached" in never
     cluster.kubectl("patch", "worklist", "few-kept", "--type=merge", '-p={"spec": {"results": {"keep": "Failed"}}}')
     results = [{"index": 2, "value": "fine"}, {"index": 3, "value": "down", "ok": False}]
     cluster.report("keeper", 2, "Completed", results=results)

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from teamtask.client.cluster.made import check_worklist_name
-from teamtask.client.cluster.refusals import FORBIDDEN, NoSuchWorklist
+from teamtask.client.cluster.refusals import NoSuchWorklist
 from teamtask.client.cluster.shown import known_fingerprint
 from teamtask.kube import objects as o
-from teamtask.kube.kubernetes_error import NOT_FOUND, KubernetesError
+from teamtask.kube.kubernetes_error import FORBIDDEN, NOT_FOUND, KubernetesError
 from teamtask.kube.lines_map import LinesMapRefused, lines_place, read_lines_map, source_of_map
 from teamtask.ledger.errors import TeamtaskError
 from teamtask.sources import source_from_definition

@@ -8,10 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from teamtask.client.answers import ApiError, ServerUnreachable
-from teamtask.kube.kubernetes_error import CONFLICT, NOT_FOUND, SERVER_ERRORS, TOO_MANY_REQUESTS, KubernetesError
+from teamtask.kube.kubernetes_error import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    SERVER_ERRORS,
+    TOO_MANY_REQUESTS,
+    KubernetesError,
+)
 from teamtask.ledger.errors import TeamtaskError
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, UNPROCESSABLE = 400, 401, 403, 422
+BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 400, 401, 422
 _STATUS_OF_CODE: Final = {
     "fold_cannot_be_divided": CONFLICT,
     "name_taken": CONFLICT,

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from teamtask.client.answers import ApiError, ServerUnreachable
-from teamtask.client.cluster.refusals import FORBIDDEN, UNPROCESSABLE
+from teamtask.client.cluster.refusals import UNPROCESSABLE
 from teamtask.kube import objects as o
-from teamtask.kube.kubernetes_error import CONFLICT, NOT_FOUND, KubernetesError
+from teamtask.kube.kubernetes_error import CONFLICT, FORBIDDEN, NOT_FOUND, KubernetesError
 
 if TYPE_CHECKING:
     from teamtask.client.cluster.lists import Lists
