@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teamtask.kube import objects as o
-from teamtask.kube.api_server import ApiServer
+from teamtask.kube.api_server import ApiServer, KubernetesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ class Bench:
     def close(self) -> None:
         """Delete the namespace; blocks that a part left when it was cut short have nobody to count them."""
         for plural in ("worklists", "blocks"):
-            self.server.call("DELETE", o.path(plural, self.namespace), seconds=300)
+            self._delete_all(plural)
         for left in self.server.call("GET", o.path("blocks", self.namespace), seconds=300)["items"]:
             path = f"{o.path('blocks', self.namespace)}/{left['metadata']['name']}"
             self.server.call("PATCH", path, {"metadata": {"finalizers": None}})
@@ -101,10 +101,19 @@ class Bench:
     def delete_list(self, name: str) -> None:
         """Delete a list and its blocks, and wait until they are gone."""
         self.server.call("DELETE", f"{o.path('worklists', self.namespace)}/{name}")
-        blocks = o.path("blocks", self.namespace)
-        self.server.call("DELETE", blocks, seconds=300)
-        while self.server.call("GET", blocks, query={"limit": 1})["items"]:
+        self._delete_all("blocks")
+        while self.server.call("GET", o.path("blocks", self.namespace), query={"limit": 1})["items"]:
             time.sleep(0.5)
+
+    def _delete_all(self, plural: str) -> None:
+        while True:
+            try:
+                self.server.call("DELETE", o.path(plural, self.namespace), seconds=300)
+            except KubernetesError as error:  # of thousands of blocks some may be left when the API server gives up
+                if not error.may_pass:
+                    raise
+            else:
+                return
 
 
 def wait(there: Callable[[], object], seconds: float = 600.0) -> None:
