@@ -190,7 +190,9 @@ class Controller:
         others = [(other, one) for other, one in self._working.items() if other != key and one.is_active]
         groups = len({other[0] for other, _ in others} | {key[0]})
         beside = [(other, one) for other, one in others if other[0] == key[0]]
-        part = self._budget.part(spec.weight, sum(one.weight for _, one in beside), groups)
+        part = self._budget.part(
+            spec.weight, sum(one.weight for _, one in beside if one.priority >= spec.priority), groups
+        )
         ahead = [(other, one.waiting) for other, one in beside if one.priority > spec.priority and one.waiting]
         return Allowed(self._budget.of_list(key, now, part, ahead), part, is_behind=bool(ahead))
 
