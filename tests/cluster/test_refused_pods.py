@@ -63,6 +63,12 @@ def workers_ready(cluster: Cluster, name: str) -> dict[str, Any]:
     return condition(cluster.status("worklist", name), "WorkersReady")
 
 
+def parked(cluster: Cluster, name: str) -> str:
+    """Give what events say of a list's items that could not be worked; they come after the list's status."""
+    which = f"reason=ItemParked,involvedObject.name={name}"
+    return cluster.kubectl("get", "events", "--field-selector", which, "-o", "json")
+
+
 def test_a_number_that_kubernetes_cannot_keep_is_text_and_stops_no_list(cluster: Cluster) -> None:
     say = """case $TEAMTASK_ITEM in
         long) head -c 310 /dev/zero | tr '\\0' 9 ;;
@@ -82,9 +88,8 @@ def test_a_result_that_the_api_server_does_not_take_fails_its_block_alone(cluste
     create(cluster, "untaken", GREET, ["a", "bad", "c"], attempts=1)
     status = wait_for_end(cluster, "untaken")
     assert (status["completed"], status["parked"]) == ("0,2", "1")
-    told = cluster.kubectl("get", "events", "--field-selector", "reason=ItemParked", "-o", "json")
-    assert "does not take what the pod left: " in told
-    assert f"{name} says no." in told
+    cluster.wait(lambda: "does not take what the pod left: " in parked(cluster, "untaken"))
+    assert f"{name} says no." in parked(cluster, "untaken")
 
 
 def test_what_may_not_be_deleted_stops_no_list_and_is_said(cluster: Cluster, refuse: Any) -> None:
@@ -104,8 +109,7 @@ def test_a_pod_that_is_refused_for_its_item_fails_its_block_alone(cluster: Clust
     create(cluster, "choosy", GREET, ["a", "bad", "c", "d"], attempts=1, replicas=2)
     status = wait_for_end(cluster, "choosy")
     assert (status["completed"], status["parked"]) == ("0,2-3", "1")
-    told = cluster.kubectl("get", "events", "--field-selector", "reason=ItemParked", "-o", "json")
-    assert "The API server takes no such pod: " in told
+    cluster.wait(lambda: "The API server takes no such pod: " in parked(cluster, "choosy"))
 
 
 def test_a_template_that_was_refused_is_tried_again_though_it_stays_the_same(cluster: Cluster, refuse: Any) -> None:
