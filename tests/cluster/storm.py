@@ -58,12 +58,12 @@ class Storm:
                 self.forced += hard
 
     def kill_leader(self, controllers: list[Controller]) -> None:
-        """Kill the controller that leads, and wait until the other one does; the first comes again, and stands by."""
+        """Kill the controller that leads, start it again, and wait until one leads: the other, as a rule."""
         (leader,) = [one for one in controllers if one.leads()]
         leader.stop(signal.SIGKILL)
         began = time.monotonic()
         leader.start()
-        self.wait(lambda: any(one.leads() for one in controllers if one is not leader))
+        self.wait(lambda: any(one.leads() for one in controllers))
         self.seconds_without_leader.append(time.monotonic() - began)
 
     def drain(self) -> None:

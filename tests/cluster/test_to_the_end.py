@@ -132,7 +132,7 @@ def endure(cluster: Cluster, controllers: list[Controller]) -> None:
     with storm:
         for _ in range(KILLS):
             storm.kill_leader(controllers)
-            print(f"after {storm.seconds_without_leader[-1]:.1f} s another one leads")
+            print(f"after {storm.seconds_without_leader[-1]:.1f} s one leads again")
             storm.wait(partial(has_done, cluster, POOL, done_of(cluster, POOL) + POOL_PODS * BLOCK_SIZE))
         storm.drain()
         for name in NAMES:
