@@ -21,6 +21,8 @@ import files
 import teamtask_image
 from teamtask_command import Teamtask
 
+from teamtask import Client
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -181,6 +183,14 @@ def controller(cluster: Cluster, account: Path, tmp_path_factory: pytest.TempPat
     yield controller
     assert controller.stop() == 0, controller.said()
     assert "Traceback" not in controller.said()
+
+
+@pytest.fixture
+def client(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    client = Client(f"k8s:///{cluster.namespace}")
+    yield client
+    client.close()
 
 
 @pytest.fixture

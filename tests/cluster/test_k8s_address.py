@@ -18,21 +18,10 @@ from teamtask.sdk import Client
 from teamtask.sources import range as numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from conftest import Cluster
     from teamtask_command import Teamtask
 
 pytestmark = pytest.mark.usefixtures("controller")
-
-
-@pytest.fixture
-def client(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    client = Client(f"k8s:///{cluster.namespace}")
-    yield client
-    client.close()
 
 
 def blocks_of(cluster: Cluster, name: str) -> list[dict[str, Any]]:
@@ -251,6 +240,18 @@ def test_lines_are_in_the_object_and_their_items_are_read_from_it(cluster: Clust
     assert sorted(worked.out.splitlines()) == sorted(hosts), worked.said
     assert "there is a worklist lines already" in teamtask("create", "lines", "-", given="a").said.lower()
     assert "not found" in cluster.kubectl("get", "configmap", "lines-lines", check=False), "it needs none"
+
+
+def test_blocks_without_a_size_grow_with_the_speed_of_a_worker(client: Client) -> None:
+    client.create("adaptive", numbers(0, 3_000), block={"seconds": 1.0})
+    sizes = []
+    for block in client.work("adaptive"):
+        sizes.append(block.size)
+        for _ in block:
+            time.sleep(0.001)
+        block.done()
+    assert sum(sizes) == 3_000
+    assert max(sizes) > 10 * sizes[0]
 
 
 def test_a_function_is_called_in_processes_of_its_own(client: Client) -> None:

@@ -10,14 +10,14 @@ from lists_with_pods import condition, create, results, wait_for_end
 from teamtask_command import account
 
 from teamtask.client.answers import ApiError
-from teamtask.sdk import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from conftest import Cluster, Controller
     from teamtask_command import Teamtask
+
+    from teamtask.sdk import Client
 
 pytestmark = pytest.mark.usefixtures("controller")
 
@@ -47,14 +47,6 @@ def accepted(cluster: Cluster, name: str) -> int:
     """Wait until a list is taken; give its size."""
     cluster.kubectl("wait", "--for=condition=Accepted", f"worklist/{name}", "--timeout=15s")
     return int(cluster.status("worklist", name)["size"])
-
-
-@pytest.fixture
-def client(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    client = Client(f"k8s:///{cluster.namespace}")
-    yield client
-    client.close()
 
 
 @pytest.fixture
